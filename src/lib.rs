@@ -1,1 +1,40 @@
 //! brooklet ships an AWS Lambda function's logs to wherever its owner wants them.
+//!
+//! It is an external Lambda extension without an async runtime.
+//! Three kinds of thread work together, and talk through the channels of [`link`] alone:
+//! the main thread asks Lambda for events ([`lifecycle`]),
+//! the receive threads take the platform's telemetry batches ([`receive`]),
+//! and the flush thread turns them into payloads and sends them ([`flush`]).
+//!
+//! The modules are listed in the order in which data flows, and import only upwards:
+//! words, pure stages, edges, wiring.
+
+#![cfg_attr(test, allow(clippy::panic, reason = "a test fails by panicking"))]
+
+// Words: what everything else speaks in.
+pub mod error;
+pub mod time;
+#[macro_use]
+pub mod diag;
+pub mod link;
+pub mod stats;
+
+// Pure stages: bytes in, bytes out.
+pub mod buffer;
+pub mod cadence;
+pub mod encode;
+pub mod parse;
+pub mod process;
+
+// Edges: sockets.
+pub mod http;
+pub mod lambda;
+pub mod receive;
+pub mod send;
+
+// Wiring: what is connected to what.
+pub mod check;
+pub mod config;
+pub mod flush;
+pub mod lifecycle;
+pub mod wrap;

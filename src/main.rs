@@ -1,2 +1,165 @@
 //! The program: chooses the mode and turns its result into an exit code.
-fn main() {}
+//!
+//! Exit codes: 0 after SHUTDOWN or when all is well, 1 when this process cannot be an extension or a check failed, 2 for a command line that is not understood.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use brooklet::config::{self, Environment, OPTIONS, PREFIX};
+use brooklet::{check, lifecycle, say, wrap};
+
+/// How the program was started.
+#[derive(Debug, PartialEq, Eq)]
+enum Mode {
+    /// By Lambda, as an extension of this name.
+    Extension(String),
+    /// By Lambda, in place of the runtime, with the runtime's command line.
+    Wrapper(Vec<OsString>),
+    /// By a person.
+    Check,
+    /// By a person.
+    Help,
+    /// By a person.
+    Version,
+    /// By a mistake.
+    Unknown(String),
+}
+
+fn main() -> ExitCode {
+    let (program, arguments) = config::arguments();
+    match mode(&program, arguments) {
+        Mode::Extension(name) => match lifecycle::run(&name, &Environment::read()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                say!(Error, "{why}");
+                ExitCode::FAILURE
+            }
+        },
+        Mode::Wrapper(command) => {
+            let why = wrap::run(&command);
+            say!(Error, "{why}");
+            ExitCode::FAILURE
+        }
+        Mode::Check => {
+            let verdict = check::run(&Environment::read());
+            show(&verdict.report);
+            ExitCode::from(u8::from(!verdict.good))
+        }
+        Mode::Help => {
+            show(&help());
+            ExitCode::SUCCESS
+        }
+        Mode::Version => {
+            show(concat!("brooklet ", env!("CARGO_PKG_VERSION"), "\n"));
+            ExitCode::SUCCESS
+        }
+        Mode::Unknown(argument) => {
+            say!(Error, "{argument:?} is not understood; try --help");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Reads the command line.
+fn mode(program: &OsStr, mut arguments: Vec<OsString>) -> Mode {
+    let lossy = |text: &OsStr| text.to_string_lossy().into_owned();
+    let first = arguments.first().map(|first| lossy(first));
+    match (first.as_deref(), arguments.len()) {
+        // Lambda matches the registered name against the file that it launched.
+        (None, _) => Mode::Extension(
+            Path::new(program)
+                .file_name()
+                .map_or_else(String::new, lossy),
+        ),
+        (Some("--name"), 2) => {
+            Mode::Extension(arguments.pop().map_or_else(String::new, |n| lossy(&n)))
+        }
+        (Some("--wrapper"), _) => Mode::Wrapper(arguments.split_off(1)),
+        (Some("--check"), 1) => Mode::Check,
+        (Some("--help" | "-h"), 1) => Mode::Help,
+        (Some("--version" | "-V"), 1) => Mode::Version,
+        (Some(first), 1) => Mode::Unknown(first.to_owned()),
+        (Some(first), _) => Mode::Unknown(format!("{first} …")),
+    }
+}
+
+/// What `--help` prints.
+fn help() -> String {
+    let mut text = String::from(concat!(
+        "brooklet ",
+        env!("CARGO_PKG_VERSION"),
+        ": an AWS Lambda extension that ships a function's logs to wherever you want them.\n",
+        "\n",
+        "Lambda starts it from a layer; it is configured by environment variables of the function alone.\n",
+        "\n",
+        "  brooklet --check      validate the variables, send one probe record, print what the destination said\n",
+        "  brooklet --version    print the version\n",
+        "  brooklet --help       print this\n",
+        "\n",
+        "Only Lambda uses these:\n",
+        "  brooklet [--name <file name>]           run as the external extension that was launched under this name\n",
+        "  brooklet --wrapper <command> [<arg>…]   run as AWS_LAMBDA_EXEC_WRAPPER: start the runtime\n",
+        "\n",
+        "Variables; a bad value never fails the function, it is named on stderr and the default is taken:\n",
+    ));
+    for option in OPTIONS {
+        let help = option.help.replace('`', "");
+        let default = option.default.replace('`', "");
+        // Writing into memory cannot fail.
+        writeln!(
+            text,
+            "\n  {PREFIX}{}  (default: {default})\n      {help}",
+            option.name
+        )
+        .unwrap_or(());
+    }
+    text
+}
+
+/// Writes to stdout; a reader that went away is no error of ours.
+fn show(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).unwrap_or(());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(program: &str, arguments: &[&str], expected: Mode) {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        assert_eq!(mode(OsStr::new(program), arguments), expected);
+    }
+
+    #[test]
+    fn the_command_line_chooses_the_mode() {
+        let extension = |name: &str| Mode::Extension(name.into());
+        check("/opt/extensions/brooklet", &[], extension("brooklet"));
+        check(
+            "/opt/brooklet/brooklet",
+            &["--name", "other"],
+            extension("other"),
+        );
+        check(
+            "b",
+            &["--wrapper", "python3", "--check"],
+            Mode::Wrapper(vec!["python3".into(), "--check".into()]),
+        );
+        check("b", &["--check"], Mode::Check);
+        check("b", &["-h"], Mode::Help);
+        check("b", &["--version"], Mode::Version);
+        check("b", &["--name"], Mode::Unknown("--name".into()));
+        check("b", &["--help", "me"], Mode::Unknown("--help …".into()));
+    }
+
+    #[test]
+    fn help_names_every_option() {
+        let help = help();
+        for option in OPTIONS {
+            assert!(help.contains(option.name));
+        }
+        assert!(!help.contains('`'));
+    }
+}

@@ -1,0 +1,280 @@
+//! Encoded fragments that wait to be sent, bounded in bytes.
+//!
+//! Fragments lie one behind the other, each with its separator, in segments of [`SEGMENT_BYTES`], so that nothing is copied when a payload is cut or the oldest is dropped, and memory goes back segment by segment.
+//! A payload is a number of fragments from the front: it stays here until it is [released](Buffer::release), so what could not be sent is still where it was.
+
+use std::collections::VecDeque;
+
+/// What a segment holds before the next one is begun; a larger fragment has one for itself.
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// A segment with less room than this is left alone, so that it need not grow for an ordinary fragment.
+const SLACK_BYTES: usize = 2 * 1024;
+
+/// Some fragments in one piece of memory.
+#[derive(Debug, Default)]
+struct Segment {
+    /// The fragments.
+    data: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// How many of them, from the front, are gone.
+    gone: usize,
+}
+
+impl Segment {
+    /// Where the first fragment that is not gone begins.
+    fn start(&self) -> usize {
+        self.gone
+            .checked_sub(1)
+            .and_then(|last| self.ends.get(last))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Where the last fragment ends.
+    fn end(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// How many fragments wait.
+    fn waiting(&self) -> usize {
+        self.ends.len() - self.gone
+    }
+}
+
+/// The buffer of one destination.
+#[derive(Debug)]
+pub struct Buffer {
+    /// Oldest first; only the last one grows.
+    segments: VecDeque<Segment>,
+    /// An emptied segment, to be filled again.
+    spare: Option<Segment>,
+    /// Bytes of the fragments that wait, separators included.
+    bytes: usize,
+    /// Fragments that wait.
+    records: usize,
+    /// What `bytes` never exceeds.
+    bytes_max: usize,
+}
+
+/// A payload's fragments: so many from the front of the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Fragments in it.
+    pub records: usize,
+    /// Their bytes, a separator behind each.
+    pub bytes: usize,
+}
+
+impl Buffer {
+    /// A buffer that holds at most `bytes_max` bytes of fragments.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            spare: None,
+            bytes: 0,
+            records: 0,
+            bytes_max,
+        }
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Fragments that wait.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Appends the fragment that `write` writes, and drops the oldest ones if it makes the buffer too large; returns how many were dropped, itself included.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let full = |segment: &Segment| segment.data.len() + SLACK_BYTES > SEGMENT_BYTES;
+        if self.segments.back().is_none_or(full) {
+            let mut fresh = self.spare.take().unwrap_or_default();
+            fresh.data.reserve_exact(SEGMENT_BYTES);
+            self.segments.push_back(fresh);
+        }
+        let Some(segment) = self.segments.back_mut() else {
+            return 0;
+        };
+        // Whatever an earlier writer left behind without finishing goes.
+        let before = segment.end();
+        segment.data.truncate(before);
+        write(&mut segment.data);
+        let after = segment.data.len();
+        segment.ends.push(after);
+        self.records += 1;
+        self.bytes += after - before;
+        let mut dropped = 0;
+        while self.bytes > self.bytes_max && self.records > 0 {
+            self.release(1);
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// The oldest fragments that fit a payload: at least one if any waits, even if it is too large by itself.
+    #[must_use]
+    pub fn batch(&self, bytes_max: usize, records_max: usize) -> Batch {
+        let mut batch = Batch {
+            records: 0,
+            bytes: 0,
+        };
+        for segment in &self.segments {
+            let mut from = segment.start();
+            for end in segment.ends.iter().skip(segment.gone) {
+                let bytes = batch.bytes + (end - from);
+                if batch.records > 0 && (bytes > bytes_max || batch.records >= records_max) {
+                    return batch;
+                }
+                batch.records += 1;
+                batch.bytes = bytes;
+                from = *end;
+            }
+        }
+        batch
+    }
+
+    /// A batch's bytes, in order, in as few pieces as there are segments; the last separator is left out.
+    pub fn pieces(&self, batch: Batch, separator: &str) -> impl Iterator<Item = &[u8]> {
+        let mut left = batch.bytes.saturating_sub(separator.len());
+        self.segments.iter().map_while(move |segment| {
+            if left == 0 {
+                return None;
+            }
+            let data = segment.data.get(segment.start()..segment.end())?;
+            let piece = data.get(..left.min(data.len()))?;
+            left -= piece.len();
+            Some(piece)
+        })
+    }
+
+    /// Takes the oldest fragments out: they were delivered, refused or dropped.
+    pub fn release(&mut self, records: usize) {
+        let mut left = records;
+        while left > 0 {
+            let Some(segment) = self.segments.front_mut() else {
+                return;
+            };
+            let before = segment.start();
+            let count = left.min(segment.waiting());
+            segment.gone += count;
+            let freed = segment.start() - before;
+            self.bytes -= freed;
+            self.records -= count;
+            left -= count;
+            if segment.waiting() > 0 {
+                return;
+            }
+            if let Some(mut empty) = self.segments.pop_front() {
+                empty.data.clear();
+                empty.ends.clear();
+                empty.gone = 0;
+                // One that grew for an unusual fragment gives its memory back.
+                if empty.data.capacity() <= SEGMENT_BYTES {
+                    self.spare = Some(empty);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(buffer: &mut Buffer, text: &str) -> usize {
+        buffer.push(|out| out.extend_from_slice(format!("{text},").as_bytes()))
+    }
+
+    fn text(buffer: &Buffer, batch: Batch) -> String {
+        let bytes: Vec<u8> = buffer.pieces(batch, ",").flatten().copied().collect();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn batches_are_cut_by_bytes_and_by_count() {
+        let mut buffer = Buffer::new(1000);
+        for word in ["one", "two", "three"] {
+            assert_eq!(push(&mut buffer, word), 0);
+        }
+        assert_eq!((buffer.records(), buffer.bytes()), (3, 14));
+        for (bytes, records, expected) in [
+            (1000, 10, "one,two,three"),
+            (8, 10, "one,two"),
+            (7, 10, "one"),
+            (1, 10, "one"),
+            (1000, 2, "one,two"),
+            (1000, 0, "one"),
+        ] {
+            let batch = buffer.batch(bytes, records);
+            assert_eq!(text(&buffer, batch), expected, "{bytes} {records}");
+        }
+        buffer.release(1);
+        let rest = buffer.batch(1000, 10);
+        assert_eq!(text(&buffer, rest), "two,three");
+        buffer.release(5);
+        assert_eq!((buffer.records(), buffer.bytes()), (0, 0));
+        assert_eq!(buffer.batch(10, 10).records, 0);
+        assert_eq!(buffer.pieces(buffer.batch(10, 10), ",").count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_go_first_when_it_is_full() {
+        let mut buffer = Buffer::new(9);
+        assert_eq!(push(&mut buffer, "aaa"), 0);
+        assert_eq!(push(&mut buffer, "bbb"), 0);
+        assert_eq!(push(&mut buffer, "ccc"), 1);
+        assert_eq!(text(&buffer, buffer.batch(100, 9)), "bbb,ccc");
+        assert_eq!(push(&mut buffer, "too large to fit"), 3, "itself included");
+        assert_eq!((buffer.records(), buffer.bytes()), (0, 0));
+        assert_eq!(push(&mut buffer, "ok"), 0);
+    }
+
+    #[test]
+    fn many_segments_keep_order_and_give_memory_back() {
+        let mut buffer = Buffer::new(usize::MAX);
+        let mut expected = Vec::new();
+        for n in 0..20_000 {
+            let word = format!("record number {n}");
+            push(&mut buffer, &word);
+            expected.push(word);
+        }
+        let large = "x".repeat(3 * SEGMENT_BYTES);
+        push(&mut buffer, &large);
+        expected.push(large);
+        push(&mut buffer, "last");
+        expected.push("last".into());
+        let mut seen = Vec::new();
+        while buffer.records() > 0 {
+            let batch = buffer.batch(100_000, 777);
+            seen.extend(text(&buffer, batch).split(',').map(ToOwned::to_owned));
+            buffer.release(batch.records);
+        }
+        assert_eq!(seen, expected);
+        assert!(buffer.segments.is_empty());
+        let kept = buffer.spare.map_or(0, |spare| spare.data.capacity());
+        assert!(kept <= SEGMENT_BYTES, "{kept}");
+    }
+
+    #[test]
+    fn a_fragment_that_was_not_finished_leaves_no_trace() {
+        let mut buffer = Buffer::new(100);
+        push(&mut buffer, "a");
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            buffer.push(|out| {
+                out.extend_from_slice(b"half");
+                panic!("in the middle");
+            })
+        }));
+        assert!(caught.is_err());
+        push(&mut buffer, "b");
+        assert_eq!(text(&buffer, buffer.batch(100, 9)), "a,b");
+    }
+}

@@ -1,0 +1,166 @@
+//! `brooklet --check`: validates the configuration, sends one probe record the way every record goes, and prints what the destination said.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::config::{self, Config, Environment, Inert};
+use crate::encode::Frame;
+use crate::process::{Content, Record};
+use crate::send::{Destination, Outcome};
+use crate::stats::Stats;
+use crate::time::{self, Deadline};
+
+/// How long the probe may take.
+const PROBE_WAIT: Duration = Duration::from_secs(10);
+
+/// What the probe says.
+const PROBE_TEXT: &str = "brooklet --check: a probe record";
+
+/// What was found.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Whether everything is as it should be.
+    pub good: bool,
+    /// What to print.
+    pub report: String,
+}
+
+/// Checks the configuration of the environment.
+#[must_use]
+pub fn run(environment: &Environment) -> Verdict {
+    let (config, problems) = config::load(environment);
+    let mut report = String::new();
+    for problem in &problems {
+        line(&mut report, "option", &problem.to_string());
+    }
+    let config = match config {
+        Ok(config) => config,
+        Err(inert) => {
+            let (good, why) = match inert {
+                Inert::Disabled => (true, "inert: BROOKLET_ENABLED is false".to_owned()),
+                Inert::Because(why) => (false, format!("inert: {why}")),
+            };
+            line(&mut report, "result", &why);
+            return Verdict { good, report };
+        }
+    };
+    let delivered = probe(config, &mut report);
+    Verdict {
+        good: delivered && problems.is_empty(),
+        report,
+    }
+}
+
+/// Sends the probe; whether it was delivered.
+fn probe(config: Config, report: &mut String) -> bool {
+    let options = config.flush;
+    let url = &options.destination.url;
+    // A query may hold a token.
+    let shown = url.split_once('?').map_or(url.as_str(), |(path, _)| path);
+    line(report, "endpoint", &without_user(shown));
+    line(report, "format", options.format.name);
+    let names: Vec<&str> = options
+        .destination
+        .headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    line(report, "headers", &names.join(", "));
+    let compression = if options.destination.gzip {
+        "gzip"
+    } else {
+        "none"
+    };
+    line(report, "compression", compression);
+    let fragment = fragment(&config.identity, options.format.encoder);
+    let Frame { separator, .. } = options.format.frame;
+    line(report, "record", &String::from_utf8_lossy(&fragment));
+    let mut destination = Destination::new(options.destination);
+    // The separator of one fragment alone is left out, as it is in every payload.
+    let pieces = [fragment.as_slice()];
+    debug_assert!(!fragment.ends_with(separator.as_bytes()));
+    let stats = Stats::default();
+    let outcome = destination.send(pieces.into_iter(), Deadline::after(PROBE_WAIT), &stats);
+    let (good, result) = match outcome {
+        Outcome::Delivered { status, odd: None } => (true, format!("delivered, status {status}")),
+        Outcome::Delivered {
+            status,
+            odd: Some(odd),
+        } => (
+            false,
+            format!("status {status}, but with {odd}: is the endpoint right?"),
+        ),
+        Outcome::Later { why, .. } => (
+            false,
+            format!("not delivered, {} tries: {why}", stats.retried.get() + 1),
+        ),
+        Outcome::TooLarge => (false, "refused, status 413: too large".to_owned()),
+        Outcome::Refused { status, answer } => {
+            (false, format!("refused, status {status}: {answer}"))
+        }
+    };
+    line(report, "result", &result);
+    good
+}
+
+/// The probe record as a fragment.
+fn fragment(
+    identity: &crate::process::Identity,
+    encoder: fn() -> Box<dyn crate::encode::Encode>,
+) -> Vec<u8> {
+    let mut encoder = encoder();
+    encoder.identify(identity);
+    let timestamp = format!("\"{}\"", time::rfc3339(time::epoch_ms()));
+    let mut fragment = Vec::new();
+    encoder.encode(
+        &Record {
+            timestamp: Some(&timestamp),
+            kind: "brooklet.check",
+            content: Content::Text(PROBE_TEXT),
+            request_id: None,
+            trace_id: None,
+            tenant_id: None,
+            cold_start: None,
+            environment: &time::unique(),
+            sequence: 0,
+            extra: &[],
+        },
+        &mut fragment,
+    );
+    fragment
+}
+
+/// A URL without the user and password that it may hold.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+/// Adds a line.
+fn line(report: &mut String, name: &str, value: &str) {
+    // Writing into memory cannot fail.
+    writeln!(report, "{name:<12} {value}").unwrap_or(());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_not_shown() {
+        for (url, shown) in [
+            ("http://u:p@h:1/x@y", "http://h:1/x@y"),
+            ("https://h/x", "https://h/x"),
+            ("http://u@h", "http://h"),
+        ] {
+            assert_eq!(without_user(url), shown);
+        }
+    }
+}

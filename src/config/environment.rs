@@ -1,0 +1,114 @@
+//! The only reader of the environment and of the command line.
+//!
+//! It must not interpret an option: it hands out text.
+
+use std::ffi::OsString;
+
+use crate::error::Error;
+
+/// The names that this program looks at begin with one of these.
+const PREFIXES: [&str; 3] = ["BROOKLET_", "AWS_", "OTEL_"];
+
+/// The variables of this process that concern us.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// Names and values.
+    variables: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        let names = self.variables.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Environment {
+    /// Reads the environment; bytes that are not UTF-8 are replaced, as every value we use is text.
+    #[must_use]
+    pub fn read() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                PREFIXES
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
+                    .then(|| (name, value.to_string_lossy().into_owned()))
+            })
+            .collect();
+        Self { variables }
+    }
+
+    /// An environment made of names and values, for tests and tools.
+    #[must_use]
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            variables: variables.iter().map(owned).collect(),
+        }
+    }
+
+    /// A variable's value, spaces around it taken off; one that is empty is as good as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Names that begin so.
+    pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.variables
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(move |name| name.starts_with(prefix))
+    }
+
+    /// The address of the Extensions API.
+    ///
+    /// # Errors
+    /// If Lambda did not set it: then this is not Lambda.
+    pub fn runtime_api(&self) -> Result<&str, Error> {
+        self.get("AWS_LAMBDA_RUNTIME_API").ok_or_else(|| {
+            Error::Environment(
+                "AWS_LAMBDA_RUNTIME_API is not set: Lambda starts this program as an extension; try --help or --check"
+                    .into(),
+            )
+        })
+    }
+
+    /// Whether requests overlap in this environment: Lambda Managed Instances.
+    #[must_use]
+    pub fn is_concurrent(&self) -> bool {
+        self.get("AWS_LAMBDA_INITIALIZATION_TYPE") == Some("lambda-managed-instances")
+    }
+}
+
+/// The command line: what we were started as, and the arguments.
+#[must_use]
+pub fn arguments() -> (OsString, Vec<OsString>) {
+    let mut all = std::env::args_os();
+    (all.next().unwrap_or_default(), all.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_value_is_as_good_as_none() {
+        let environment = Environment::of(&[("BROOKLET_A", " x "), ("BROOKLET_B", " ")]);
+        assert_eq!(environment.get("BROOKLET_A"), Some("x"));
+        assert_eq!(environment.get("BROOKLET_B"), None);
+        assert_eq!(environment.get("BROOKLET_C"), None);
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let environment = Environment::of(&[("BROOKLET_API_KEY", "secret")]);
+        assert_eq!(format!("{environment:?}"), r#"["BROOKLET_API_KEY"]"#);
+    }
+}

@@ -1,0 +1,377 @@
+//! The environment to a [`Config`]: first [`Settings`], as given and checked as text, then what the stages use.
+//!
+//! A bad value never fails the function: it is named once, with what was given and what is taken instead.
+
+mod environment;
+mod options;
+mod values;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use environment::{Environment, arguments};
+pub use options::{OPTIONS, Opt, PREFIX};
+
+use crate::cadence::Strategy;
+use crate::diag;
+use crate::encode::{self, Format};
+use crate::flush;
+use crate::http;
+use crate::lambda::{Api, Buffering};
+use crate::process::{self, Identity, Types};
+use crate::send;
+
+/// What was configured: each field is the value of the option of its name, or its default.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "OPTIONS says what each is")]
+#[allow(clippy::missing_docs_in_private_items, reason = "OPTIONS says it")]
+pub struct Settings {
+    endpoint: Option<String>,
+    format: &'static Format,
+    api_key: Option<String>,
+    headers: Vec<values::Pair>,
+    types: Types,
+    tags: Vec<values::Pair>,
+    strategy: Strategy,
+    budget: Duration,
+    buffer_bytes: usize,
+    batch_bytes: Option<usize>,
+    batch_records: Option<usize>,
+    gzip: bool,
+    api: Api,
+    telemetry_timeout_ms: u32,
+    port: u16,
+    proxy: Option<String>,
+    ca_file: Option<String>,
+    log_level: diag::Level,
+    enabled: bool,
+}
+
+impl Settings {
+    /// Every option's default.
+    fn default_values() -> Self {
+        Self {
+            endpoint: None,
+            format: encode::DEFAULT,
+            api_key: None,
+            headers: Vec::new(),
+            types: Types {
+                platform: true,
+                function: true,
+                extension: false,
+            },
+            tags: Vec::new(),
+            strategy: Strategy::End,
+            budget: Duration::from_millis(1000),
+            buffer_bytes: 4 * 1024 * 1024,
+            batch_bytes: None,
+            batch_records: None,
+            gzip: true,
+            api: Api::Auto,
+            telemetry_timeout_ms: 25,
+            port: 21_077,
+            proxy: None,
+            ca_file: None,
+            log_level: diag::Level::Warn,
+            enabled: true,
+        }
+    }
+}
+
+/// A value that could not be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem(String);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why nothing is shipped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inert {
+    /// The owner wants it so, and wants to hear nothing.
+    Disabled,
+    /// Something is missing or wrong; says what.
+    Because(String),
+}
+
+/// What every part is told.
+#[derive(Debug)]
+pub struct Config {
+    /// The listener's port.
+    pub port: u16,
+    /// Which API to subscribe to.
+    pub api: Api,
+    /// What to subscribe to.
+    pub types: Vec<&'static str>,
+    /// How the platform gathers it.
+    pub buffering: Buffering,
+    /// Who logs, as far as the environment tells.
+    pub identity: Identity,
+    /// What the flush thread is told.
+    pub flush: flush::Options,
+}
+
+/// The platform's events in a batch: its own least, so that batches stay small and come early.
+const BATCH_ITEMS: u32 = 1000;
+
+/// The platform's bytes in a batch: its own least.
+const BATCH_BYTES: u32 = 262_144;
+
+/// Reads the configuration, and names every value that could not be taken.
+pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) {
+    let (settings, mut problems) = settings(environment);
+    if !settings.enabled {
+        diag::set_level(None);
+        return (Err(Inert::Disabled), Vec::new());
+    }
+    diag::set_level(Some(settings.log_level));
+    let config = build(settings, environment, &mut problems);
+    (config, problems)
+}
+
+/// Reads every option.
+fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings::default_values();
+    let mut problems = Vec::new();
+    for option in OPTIONS {
+        let name = format!("{PREFIX}{}", option.name);
+        let Some(value) = environment.get(&name) else {
+            continue;
+        };
+        if let Err(why) = (option.parse)(value, &mut settings) {
+            let given = if option.secret {
+                "a value that is not shown".to_owned()
+            } else {
+                format!("{value:?}")
+            };
+            problems.push(Problem(format!(
+                "{name} is {given}: {why}; taken instead: {}",
+                option.default.replace('`', "")
+            )));
+        }
+    }
+    let known = |name: &str| {
+        OPTIONS
+            .iter()
+            .any(|option| name.strip_prefix(PREFIX) == Some(option.name))
+    };
+    for name in environment.names(PREFIX).filter(|name| !known(name)) {
+        problems.push(Problem(format!("{name} is not an option; see --help")));
+    }
+    (settings, problems)
+}
+
+/// Makes the configuration of every part.
+fn build(
+    settings: Settings,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Result<Config, Inert> {
+    let format = settings.format;
+    let Some(url) = settings.endpoint else {
+        return Err(Inert::Because(format!(
+            "{PREFIX}ENDPOINT {}",
+            if environment.get("BROOKLET_ENDPOINT").is_some() {
+                "cannot be used"
+            } else {
+                "is not set"
+            }
+        )));
+    };
+    let mut headers = vec![("content-type".to_owned(), format.content_type.to_owned())];
+    if let Some(key) = settings.api_key {
+        let (name, before) = format.key_header;
+        headers.push((name.to_owned(), format!("{before}{key}")));
+    }
+    // The owner's own headers win over ours.
+    headers.retain(|(name, _)| {
+        let same = |(own, _): &values::Pair| own.eq_ignore_ascii_case(name);
+        !settings.headers.iter().any(same)
+    });
+    headers.extend(settings.headers);
+    let http = http::Options {
+        proxy: settings.proxy,
+        ca_pem: settings.ca_file.and_then(|path| read_file(&path, problems)),
+    };
+    let types = settings.types;
+    Ok(Config {
+        port: settings.port,
+        api: settings.api,
+        types: subscribed(types),
+        buffering: Buffering {
+            max_items: BATCH_ITEMS,
+            max_bytes: BATCH_BYTES,
+            timeout_ms: settings.telemetry_timeout_ms,
+        },
+        identity: identity(environment, settings.tags),
+        flush: flush::Options {
+            strategy: settings.strategy,
+            budget: settings.budget,
+            process: process::Options {
+                types,
+                concurrent: environment.is_concurrent(),
+            },
+            format,
+            batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
+            batch_records: settings.batch_records.unwrap_or(format.batch_records),
+            buffer_bytes: settings.buffer_bytes,
+            destination: send::Options {
+                url,
+                headers,
+                frame: format.frame,
+                gzip: settings.gzip,
+                http,
+            },
+        },
+    })
+}
+
+/// What is subscribed to: platform events always, as they tell which request a line belongs to and when it is over; they are filtered afterwards if they are not wanted.
+fn subscribed(types: Types) -> Vec<&'static str> {
+    [
+        (true, "platform"),
+        (types.function, "function"),
+        (types.extension, "extension"),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, name)| wanted.then_some(name))
+    .collect()
+}
+
+/// Reads a file that an option names; one that cannot be read is a problem and is left out.
+fn read_file(path: &str, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(why) => {
+            problems.push(Problem(format!(
+                "{PREFIX}CA_FILE is {path:?}: {why}; taken instead: none"
+            )));
+            None
+        }
+    }
+}
+
+/// Who logs, as far as the environment tells.
+fn identity(environment: &Environment, tags: Vec<values::Pair>) -> Identity {
+    let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    Identity {
+        function_name: text("AWS_LAMBDA_FUNCTION_NAME"),
+        function_version: text("AWS_LAMBDA_FUNCTION_VERSION"),
+        function_arn: None,
+        function_memory_mb: environment
+            .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+            .and_then(|mb| mb.parse().ok()),
+        region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        account_id: None,
+        tags,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)]) -> (Result<Config, Inert>, Vec<String>) {
+        let environment = Environment::of(variables);
+        let (settings, mut problems) = settings(&environment);
+        let config = build(settings, &environment, &mut problems);
+        let told = problems.iter().map(ToString::to_string).collect();
+        (config, told)
+    }
+
+    #[test]
+    fn every_default_is_what_the_table_says() {
+        for option in OPTIONS {
+            let mut settings = Settings::default_values();
+            let before = format!("{settings:?}");
+            let value = option.default.trim_matches('`');
+            let given = format!("`{value}`");
+            if given == option.default {
+                (option.parse)(value, &mut settings).expect(option.name);
+                assert_eq!(format!("{settings:?}"), before, "{}", option.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_helped() {
+        for (at, option) in OPTIONS.iter().enumerate() {
+            let later = OPTIONS.iter().skip(at + 1);
+            assert!(later.into_iter().all(|other| other.name != option.name));
+            assert!(option.help.ends_with('.'), "{}", option.name);
+            assert!(!option.help.contains('|'), "a table cell: {}", option.name);
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named_and_defaults_taken() {
+        let (config, told) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_FLUSH", "sometimes"),
+            ("BROOKLET_PORT", "9001"),
+            ("BROOKLET_HEADERS", "secret"),
+            ("BROOKLET_TYPO", "x"),
+        ]);
+        let config = config.expect("usable");
+        assert_eq!(config.port, 21_077);
+        assert_eq!(config.flush.strategy, Strategy::End);
+        assert_eq!(
+            told,
+            [
+                "BROOKLET_HEADERS is a value that is not shown: must be name=value,name=value, and part 1 is not; taken instead: none",
+                "BROOKLET_FLUSH is \"sometimes\": must be end, next or periodic:<ms>; taken instead: end",
+                "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
+                "BROOKLET_TYPO is not an option; see --help",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_an_endpoint_it_is_inert_and_says_which() {
+        let because = |text: &str| Inert::Because(text.to_owned());
+        let (config, told) = check(&[]);
+        assert_eq!(
+            config.expect_err("inert"),
+            because("BROOKLET_ENDPOINT is not set")
+        );
+        assert!(told.is_empty());
+        let (config, told) = check(&[("BROOKLET_ENDPOINT", "nowhere")]);
+        assert_eq!(
+            config.expect_err("inert"),
+            because("BROOKLET_ENDPOINT cannot be used")
+        );
+        assert_eq!(told.len(), 1);
+    }
+
+    #[test]
+    fn the_owners_headers_win() {
+        let (config, _) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_API_KEY", "k"),
+            ("BROOKLET_HEADERS", "Content-Type=text/plain,x=1"),
+        ]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            config.expect("usable").flush.destination.headers,
+            [
+                pair("authorization", "Bearer k"),
+                pair("Content-Type", "text/plain"),
+                pair("x", "1")
+            ]
+        );
+    }
+
+    #[test]
+    fn platform_events_are_always_subscribed_to() {
+        let (config, _) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_TYPES", "function"),
+        ]);
+        let config = config.expect("usable");
+        assert_eq!(config.types, ["platform", "function"]);
+        assert!(!config.flush.process.types.platform);
+    }
+}

@@ -1,0 +1,226 @@
+//! The flat JSON object of the plain formats.
+//!
+//! JSON that came is copied as it came; only what we know ourselves is escaped here.
+
+use super::Encode;
+use crate::process::{Content, Identity, Record};
+
+/// Writes a record as one flat object; fields that are not known are left out.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    /// The fields that are the same for every record, each with a comma before it.
+    identity: Vec<u8>,
+}
+
+impl Encode for Object {
+    fn identify(&mut self, identity: &Identity) {
+        let out = &mut self.identity;
+        out.clear();
+        text(out, "function_name", identity.function_name.as_deref());
+        text(
+            out,
+            "function_version",
+            identity.function_version.as_deref(),
+        );
+        text(out, "function_arn", identity.function_arn.as_deref());
+        if let Some(mb) = identity.function_memory_mb {
+            raw(out, "function_memory_mb", &mb.to_string());
+        }
+        text(out, "region", identity.region.as_deref());
+        text(out, "account_id", identity.account_id.as_deref());
+        if !identity.tags.is_empty() {
+            name(out, "tags");
+            let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
+            object(out, tags, |out, value| string(out, value));
+        }
+    }
+
+    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        // The type is the one field that every record has, so it can stand first, without a comma before it.
+        out.extend_from_slice(b"{\"type\":");
+        string(out, record.kind);
+        if let Some(timestamp) = record.timestamp {
+            raw(out, "timestamp", timestamp);
+        }
+        match record.content {
+            Content::Text(inside) => {
+                name(out, "message");
+                out.push(b'"');
+                out.extend_from_slice(inside.as_bytes());
+                out.push(b'"');
+            }
+            Content::Json(value) => raw(out, "record", value),
+        }
+        text(out, "request_id", record.request_id);
+        text(out, "trace_id", record.trace_id);
+        text(out, "tenant_id", record.tenant_id);
+        if let Some(cold) = record.cold_start {
+            raw(out, "cold_start", if cold { "true" } else { "false" });
+        }
+        name(out, "record_id");
+        out.push(b'"');
+        out.extend_from_slice(record.environment.as_bytes());
+        out.push(b'-');
+        decimal(out, record.sequence);
+        out.push(b'"');
+        if !record.extra.is_empty() {
+            name(out, "extra");
+            let fields = record.extra.iter().map(|(k, v)| (&**k, v));
+            object(out, fields, |out, value| {
+                out.extend_from_slice(value.as_bytes());
+            });
+        }
+        out.extend_from_slice(&self.identity);
+        out.push(b'}');
+    }
+}
+
+/// Writes `,"name":`; the name needs no escape.
+fn name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Writes a field whose value is JSON already.
+fn raw(out: &mut Vec<u8>, field: &str, value: &str) {
+    name(out, field);
+    out.extend_from_slice(value.as_bytes());
+}
+
+/// Writes a field of text, if it is known.
+fn text(out: &mut Vec<u8>, field: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        name(out, field);
+        string(out, value);
+    }
+}
+
+/// Writes an object of foreign names.
+fn object<'a, V>(
+    out: &mut Vec<u8>,
+    fields: impl Iterator<Item = (&'a str, V)>,
+    value: impl Fn(&mut Vec<u8>, V),
+) {
+    out.push(b'{');
+    for (at, (field, content)) in fields.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        string(out, field);
+        out.push(b':');
+        value(out, content);
+    }
+    out.push(b'}');
+}
+
+/// Writes a JSON string.
+fn string(out: &mut Vec<u8>, text: &str) {
+    let plain = |b: &u8| !matches!(b, 0..=0x1f | b'"' | b'\\');
+    if text.as_bytes().iter().all(plain) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
+    // Writing a string into memory cannot fail.
+    serde_json::to_writer(out, text).unwrap_or(());
+}
+
+/// Writes a number.
+fn decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut rest = number;
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        used += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            function_name: Some("checkout".into()),
+            function_version: Some("$LATEST".into()),
+            function_arn: None,
+            function_memory_mb: Some(128),
+            region: Some("eu-west-1".into()),
+            account_id: Some("123456789012".into()),
+            tags: vec![("team".into(), "a \"b\"".into()), ("x".into(), "1".into())],
+        }
+    }
+
+    fn record<'a>(content: Content<'a>, extra: &'a [(Cow<'a, str>, &'a str)]) -> Record<'a> {
+        Record {
+            timestamp: Some("\"2026-11-22T10:00:00.123Z\""),
+            kind: "function",
+            content,
+            request_id: Some("r-1"),
+            trace_id: Some("1-a-b"),
+            tenant_id: Some("t"),
+            cold_start: Some(true),
+            environment: "e0",
+            sequence: 18_446_744_073_709_551_615,
+            extra,
+        }
+    }
+
+    fn check(encoder: &Object, record: &Record<'_>, expected: &str) {
+        let mut out = Vec::new();
+        encoder.encode(record, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        serde_json::from_slice::<serde_json::Value>(&out).expect("valid JSON");
+    }
+
+    #[test]
+    fn a_line_with_everything_known() {
+        let mut encoder = Object::default();
+        encoder.identify(&identity());
+        check(
+            &encoder,
+            &record(Content::Text(r"a\tb é"), &[]),
+            concat!(
+                r#"{"type":"function","timestamp":"2026-11-22T10:00:00.123Z","message":"a\tb é","#,
+                r#""request_id":"r-1","trace_id":"1-a-b","tenant_id":"t","cold_start":true,"#,
+                r#""record_id":"e0-18446744073709551615","function_name":"checkout","function_version":"$LATEST","#,
+                r#""function_memory_mb":128,"region":"eu-west-1","account_id":"123456789012","#,
+                r#""tags":{"team":"a \"b\"","x":"1"}}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn a_value_with_nothing_known() {
+        let extra = [
+            (Cow::Borrowed("new"), "1.50"),
+            (Cow::Borrowed("o\"dd"), "{}"),
+        ];
+        check(
+            &Object::default(),
+            &Record {
+                timestamp: None,
+                kind: "we\"ird",
+                content: Content::Json("[1, 2]"),
+                request_id: None,
+                trace_id: None,
+                tenant_id: None,
+                cold_start: None,
+                environment: "e",
+                sequence: 0,
+                extra: &extra,
+            },
+            r#"{"type":"we\"ird","record":[1, 2],"record_id":"e-0","extra":{"new":1.50,"o\"dd":{}}}"#,
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! One HTTP request and its answer; the only user of ureq.
+//!
+//! It must not decide what an answer means, and must not try twice: that is for `lambda` and `send`.
+//! Every answer is read to its end, up to a limit, so that its connection can be used again.
+
+mod connect;
+mod tls;
+
+use std::fmt;
+use std::io::Read;
+
+use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::{self, HeaderMap, Method, Uri};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+
+use self::connect::{Connect, Unresolved};
+use crate::error::Error;
+use crate::time::Deadline;
+
+/// The most of an answer that is read, in bytes; what is beyond is left unread and costs the connection.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// The most that an answer's headers may take, in bytes.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// What a client is for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// A proxy for every request, as `http://[user:password@]host:port`.
+    pub proxy: Option<String>,
+    /// Root certificates to trust beside the bundled ones, as PEM text.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Keeps connections and makes requests.
+pub struct Client {
+    /// ureq's pool and configuration.
+    agent: Agent,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing of the configuration is shown: a proxy's address may hold a password.
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// A request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// `GET`, `POST` or `PUT`.
+    pub method: Verb,
+    /// Where to; must hold scheme and host, see [`usable_url`].
+    pub url: &'a str,
+    /// Header names and values.
+    pub headers: &'a [(String, String)],
+    /// The body; a `GET` has none.
+    pub body: &'a [u8],
+    /// When to give up, from name resolution to the answer's last byte; `None`: never.
+    pub deadline: Option<Deadline>,
+}
+
+/// The methods we use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET`.
+    Get,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    headers: HeaderMap,
+    /// The body's beginning, at most [`ANSWER_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value, if it is there and text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whether time ran out.
+    pub timed_out: bool,
+    /// What happened, in words; names no header and no secret.
+    pub why: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Client {
+    /// A client for the Lambda APIs of this environment: no TLS, no proxy whatever the environment says, small buffers.
+    #[must_use]
+    pub fn local() -> Self {
+        let config = config()
+            .input_buffer_size(4 * 1024)
+            .output_buffer_size(4 * 1024);
+        Self {
+            agent: Agent::with_parts(config.build(), Connect::plain(), Unresolved),
+        }
+    }
+
+    /// A client for a destination.
+    ///
+    /// # Errors
+    /// If the proxy's address or the certificates cannot be read.
+    pub fn outbound(options: &Options) -> Result<Self, Error> {
+        let proxy = match &options.proxy {
+            None => None,
+            Some(url) => Some(ureq::Proxy::new(url).map_err(|why| Error::Resource {
+                what: "the proxy's address".into(),
+                why: why.to_string(),
+            })?),
+        };
+        let config = config()
+            .proxy(proxy)
+            .input_buffer_size(16 * 1024)
+            .output_buffer_size(32 * 1024);
+        let roots = tls::extra_roots(options.ca_pem.as_deref().unwrap_or_default())?;
+        let chain = ().chain(ConnectProxyConnector::default()).chain(Connect::tls(roots));
+        Ok(Self {
+            agent: Agent::with_parts(config.build(), chain, Unresolved),
+        })
+    }
+
+    /// Makes one request.
+    ///
+    /// # Errors
+    /// When there is no whole answer, whatever the reason.
+    pub fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        let method = match request.method {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+        };
+        let mut builder = http::Request::builder().method(method).uri(request.url);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        let answer = if request.method == Verb::Get {
+            let ready = builder.body(()).map_err(|why| unusable(&why))?;
+            self.agent.run(self.timed(ready, request.deadline))
+        } else {
+            let ready = builder.body(request.body).map_err(|why| unusable(&why))?;
+            self.agent.run(self.timed(ready, request.deadline))
+        };
+        let answer = answer.map_err(|why| failure(&why))?;
+        let (parts, mut body) = answer.into_parts();
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(ANSWER_BYTES_MAX).unwrap_or(u64::MAX);
+        body.as_reader()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|why| failure(&ureq::Error::from(why)))?;
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: bytes,
+        })
+    }
+
+    /// Puts the deadline on a request.
+    fn timed<B: ureq::AsSendBody>(
+        &self,
+        request: http::Request<B>,
+        deadline: Option<Deadline>,
+    ) -> http::Request<B> {
+        let Some(deadline) = deadline else {
+            return request;
+        };
+        self.agent
+            .configure_request(request)
+            .timeout_global(Some(deadline.left()))
+            .build()
+    }
+}
+
+/// What both kinds of client have in common.
+fn config() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+    Config::builder()
+        // Without this, ureq takes a proxy from the environment.
+        .proxy(None)
+        // A destination explains itself in the body of a 4xx.
+        .http_status_as_error(false)
+        // A redirected POST would lose its body.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_response_header_size(HEADER_BYTES_MAX)
+        .user_agent(concat!("brooklet/", env!("CARGO_PKG_VERSION")))
+        .accept("*/*")
+        .max_idle_connections(2)
+        .max_idle_connections_per_host(1)
+}
+
+/// Whether a URL can be called at all.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn usable_url(url: &str) -> Result<(), String> {
+    let uri: Uri = url.parse().map_err(|why| format!("not a URL: {why}"))?;
+    match uri.scheme_str() {
+        Some("http" | "https") => {}
+        Some(other) => return Err(format!("scheme {other}: is not supported")),
+        None => return Err("it must begin with http:// or https://".into()),
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err("it names no host".into());
+    }
+    Ok(())
+}
+
+/// Whether a header's name and value can be sent at all.
+#[must_use]
+pub fn usable_header(name: &str, value: &str) -> bool {
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+        && http::HeaderValue::from_str(value).is_ok()
+}
+
+/// A request that cannot be made.
+fn unusable(why: &http::Error) -> Failure {
+    Failure {
+        timed_out: false,
+        why: format!("the request cannot be made: {why}"),
+    }
+}
+
+/// A request that got no answer.
+fn failure(error: &ureq::Error) -> Failure {
+    let (timed_out, why) = match error {
+        ureq::Error::Timeout(_) => (true, "no answer in time".to_owned()),
+        ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
+            (true, "no answer in time".to_owned())
+        }
+        ureq::Error::Io(io) => (false, io.to_string()),
+        ureq::Error::HostNotFound => (false, "the host's name does not resolve".to_owned()),
+        other => (false, other.to_string()),
+    };
+    Failure { timed_out, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked_before_they_are_called() {
+        for good in ["http://h/p?q=1", "https://1.2.3.4:8443", "http://[::1]:9/"] {
+            assert_eq!(usable_url(good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("ftp://h/", "scheme ftp: is not supported"),
+            ("h/path", "not a URL"),
+            ("/path", "it must begin with http:// or https://"),
+            ("http://", "not a URL"),
+            ("http://a b", "not a URL"),
+            ("", "not a URL"),
+        ] {
+            let told = usable_url(bad).expect_err(bad);
+            assert!(told.starts_with(why), "{bad}: {told}");
+        }
+    }
+
+    #[test]
+    fn headers_are_checked_before_they_are_sent() {
+        assert!(usable_header("x-key", "v w"));
+        assert!(!usable_header("x key", "v"));
+        assert!(!usable_header("x-key", "a\nb"));
+        assert!(!usable_header("", "v"));
+    }
+
+    #[test]
+    fn a_client_shows_nothing_of_its_configuration() {
+        let options = Options {
+            proxy: Some("http://user:secret@proxy:3128".into()),
+            ca_pem: None,
+        };
+        let client = Client::outbound(&options).expect("a client");
+        assert_eq!(format!("{client:?}"), "Client { .. }");
+    }
+}

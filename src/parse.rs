@@ -1,0 +1,491 @@
+//! Bytes to borrowed events; the only reader of telemetry JSON.
+//!
+//! An [`Event`] holds slices of the body: nothing is allocated for a record.
+//! One event that cannot be read costs itself and nothing else: the scan finds its end and goes on.
+//! This file must not interpret a record: what it means is the business of `process`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One element of a telemetry batch, as the Telemetry and Logs API write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The event's `time`, as JSON text (a string with its quotes), if it has one.
+    pub time: Option<&'a str>,
+    /// The event's `type`, such as `function` or `platform.start`.
+    pub kind: Cow<'a, str>,
+    /// The event's `record`, as JSON text; `null` if it has none.
+    pub record: &'a str,
+    /// Fields beside `time`, `type` and `record`, as name and JSON text: the platform may add some.
+    pub extra: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+/// What a batch holds, one after the other.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// An event.
+    Event(Event<'a>),
+    /// Something that is not an event, or the rest of a body that is not an array.
+    Unreadable,
+}
+
+/// A body made fit to be read: UTF-8, and every `\uXXXX` escape of half a surrogate pair replaced.
+///
+/// Strict readers refuse a whole payload for one such escape, and cannot show it anyway.
+#[must_use]
+pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
+    replace_lone_surrogates(body);
+    String::from_utf8_lossy(body)
+}
+
+/// Reads a batch that went through [`clean`].
+#[must_use]
+pub fn batch(text: &str) -> Batch<'_> {
+    let rest = text.trim_start_matches(JSON_SPACE);
+    match rest.strip_prefix('[') {
+        Some(rest) => Batch {
+            rest,
+            state: State::First,
+        },
+        // An empty body holds nothing; anything else that is not an array is one thing that cannot be read.
+        None if rest.is_empty() => Batch {
+            rest,
+            state: State::Over,
+        },
+        None => Batch {
+            rest,
+            state: State::NotAnArray,
+        },
+    }
+}
+
+/// The white space of JSON.
+const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// The items of a batch.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// What is not read yet.
+    rest: &'a str,
+    /// Where in the array it begins.
+    state: State,
+}
+
+/// Where in the array the rest begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Behind the opening bracket.
+    First,
+    /// Behind an element.
+    Next,
+    /// Not in an array at all.
+    NotAnArray,
+    /// Behind the array.
+    Over,
+}
+
+impl<'a> Iterator for Batch<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        match self.state {
+            State::Over => return None,
+            State::NotAnArray => {
+                self.state = State::Over;
+                return Some(Item::Unreadable);
+            }
+            State::First | State::Next => {}
+        }
+        self.rest = self.rest.trim_start_matches(JSON_SPACE);
+        if self.state == State::Next
+            && let Some(rest) = self.rest.strip_prefix(',')
+        {
+            self.rest = rest.trim_start_matches(JSON_SPACE);
+        }
+        self.state = State::Next;
+        if self.rest.is_empty() {
+            // The closing bracket is missing: the body was cut short between two elements.
+            self.state = State::Over;
+            return Some(Item::Unreadable);
+        }
+        if self.rest.starts_with(']') {
+            self.state = State::Over;
+            return None;
+        }
+        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Event<'a>>();
+        if let Some(Ok(event)) = values.next() {
+            let read = values.byte_offset();
+            self.rest = self.rest.get(read..).unwrap_or_default();
+            return Some(Item::Event(event));
+        }
+        let skipped = end_of_element(self.rest.as_bytes());
+        self.rest = self.rest.get(skipped..).unwrap_or_default();
+        if self.rest.is_empty() {
+            self.state = State::Over;
+        }
+        Some(Item::Unreadable)
+    }
+}
+
+/// Where an element that could not be read ends: at the comma or bracket that closes it, by brackets and quotes alone.
+fn end_of_element(text: &[u8]) -> usize {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 0 => depth -= 1,
+            b']' | b',' if depth == 0 && at > 0 => return at,
+            b']' if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Overwrites each escape of a lone surrogate by the escape of U+FFFD, which is as long.
+fn replace_lone_surrogates(body: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = next_surrogate(body, at) {
+        let low = low_surrogate(body, found + 6);
+        if is_high(body, found) && low {
+            at = found + 12;
+            continue;
+        }
+        if let Some(escape) = body.get_mut(found..found + 6) {
+            escape.copy_from_slice(br"\ufffd");
+        }
+        at = found + 6;
+    }
+}
+
+/// The next escape of a surrogate at or after a place, its backslash not itself escaped.
+fn next_surrogate(body: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += memchr::memchr(b'\\', body.get(at..)?)?;
+        let escape = body.get(at..at + 6)?;
+        if matches!(escape, [_, b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', a, b]
+            if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+        {
+            return Some(at);
+        }
+        // Step over the escaped character too, so that `\\ud800` (a backslash and text) is left alone.
+        at += 2;
+    }
+}
+
+/// Whether the escape here is of a high surrogate (D800 to DBFF).
+fn is_high(body: &[u8], at: usize) -> bool {
+    matches!(
+        body.get(at + 3),
+        Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
+    )
+}
+
+/// Whether the escape of a low surrogate (DC00 to DFFF) stands here.
+fn low_surrogate(body: &[u8], at: usize) -> bool {
+    matches!(body.get(at..at + 6), Some([b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', a, b])
+        if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EventVisitor)
+    }
+}
+
+/// Reads an event's object.
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = Event<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a telemetry event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event<'de>, A::Error> {
+        let mut time = None;
+        let mut kind = None;
+        let mut record = "null";
+        let mut extra = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "time" => time = Some(map.next_value::<&RawValue>()?.get()),
+                "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
+                "record" => record = map.next_value::<&RawValue>()?.get(),
+                _ => extra.push((name, map.next_value::<&RawValue>()?.get())),
+            }
+        }
+        let Some(kind) = kind else {
+            return Err(serde::de::Error::missing_field("type"));
+        };
+        Ok(Event {
+            time: time.filter(|time| *time != "null"),
+            kind,
+            record,
+            extra,
+        })
+    }
+}
+
+/// A string, borrowed where it holds no escape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// Reads a string.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
+/// What `process` wants to know from a record that is an object; everything else in it is passed over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// `requestId`, or the names that other loggers give it.
+    pub request_id: Option<Cow<'a, str>>,
+    /// `tenantId`.
+    pub tenant_id: Option<Cow<'a, str>>,
+    /// `tracing.value`, the X-Ray trace header.
+    pub trace: Option<Cow<'a, str>>,
+    /// `droppedRecords` of `platform.logsDropped`.
+    pub dropped_records: u64,
+}
+
+/// Reads the facts out of a record; a record that is not an object has none.
+#[must_use]
+pub fn facts(record: &str) -> Facts<'_> {
+    if !record.starts_with('{') {
+        return Facts::default();
+    }
+    serde_json::from_str(record).unwrap_or_default()
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FactsVisitor)
+    }
+}
+
+/// Reads facts; a known name with a value of another kind is passed over, as it is the function's own.
+struct FactsVisitor;
+
+impl<'de> Visitor<'de> for FactsVisitor {
+    type Value = Facts<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Facts<'de>, A::Error> {
+        let mut facts = Facts::default();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "requestId" => facts.request_id = string(map.next_value()?).or(facts.request_id),
+                "AWSRequestId" | "function_request_id" => {
+                    facts.request_id = facts.request_id.or(string(map.next_value()?));
+                }
+                "tenantId" => facts.tenant_id = string(map.next_value()?),
+                "droppedRecords" => {
+                    let raw: &RawValue = map.next_value()?;
+                    facts.dropped_records = raw.get().parse().unwrap_or(0);
+                }
+                "tracing" => facts.trace = tracing(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(facts)
+    }
+}
+
+/// A raw value's text, if it is a string that is not empty.
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let Text(text) = serde_json::from_str(raw.get()).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// The `value` of a tracing object.
+fn tracing(raw: &RawValue) -> Option<Cow<'_, str>> {
+    /// The object.
+    #[derive(Deserialize)]
+    struct Tracing<'a> {
+        /// The header's value.
+        #[serde(borrow)]
+        value: Text<'a>,
+    }
+    serde_json::from_str::<Tracing<'_>>(raw.get())
+        .ok()
+        .map(|tracing| tracing.value.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of the readable events, `!` for each unreadable item.
+    fn check(body: &str, expected: &[&str]) {
+        let seen: Vec<String> = batch(body)
+            .map(|item| match item {
+                Item::Event(event) => event.record.to_owned(),
+                Item::Unreadable => "!".to_owned(),
+            })
+            .collect();
+        assert_eq!(seen, expected, "{body}");
+    }
+
+    #[test]
+    fn an_event_borrows_from_the_body() {
+        let body = r#"[{"time":"2022-10-12T00:03:50.000Z","type":"function","record":"a\nb","new":{"x":1}}]"#;
+        let Some(Item::Event(event)) = batch(body).next() else {
+            panic!("not read");
+        };
+        assert_eq!(event.time, Some("\"2022-10-12T00:03:50.000Z\""));
+        assert!(matches!(event.kind, Cow::Borrowed("function")));
+        assert_eq!(event.record, r#""a\nb""#);
+        assert_eq!(event.extra, [(Cow::Borrowed("new"), r#"{"x":1}"#)]);
+    }
+
+    #[test]
+    fn a_record_may_be_any_value_or_missing() {
+        check(
+            r#" [ {"type":"a","record":1.50} , {"type":"a","record":[1, 2]},{"type":"a","record":null},{"type":"a"},
+               {"record":{"k":true},"type":"a","time":7} ] "#,
+            &["1.50", "[1, 2]", "null", "null", r#"{"k":true}"#],
+        );
+        check("[]", &[]);
+        check("  ", &[]);
+    }
+
+    #[test]
+    fn one_unreadable_event_costs_itself_alone() {
+        let good = r#"{"type":"f","record":"ok"}"#;
+        for bad in [
+            "42",
+            "null",
+            "\"text\"",
+            "[1,[2,\"]\"]]",
+            "{}",
+            r#"{"record":"no type"}"#,
+            r#"{"type":7,"record":"x"}"#,
+            r#"{"type":"f","record":}"#,
+            r#"{"type":"f","record":"bad \x escape, with ] and }"}"#,
+            "{\"type\":\"f\",\"record\":\"raw\u{0}control\"}",
+            r#"{"type" "f"}"#,
+            "nonsense",
+        ] {
+            check(
+                &format!("[{good},{bad},{good}]"),
+                &["\"ok\"", "!", "\"ok\""],
+            );
+            check(&format!("[{bad},{good}]"), &["!", "\"ok\""]);
+            check(&format!("[{good},{bad}]"), &["\"ok\"", "!"]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_array_or_is_cut_short_counts_once() {
+        check("nonsense", &["!"]);
+        check(r#"{"type":"f","record":"x"}"#, &["!"]);
+        check(r#"[{"type":"f","record":"x"}"#, &["\"x\"", "!"]);
+        check(
+            r#"[{"type":"f","record":"x"},{"type":"f","rec"#,
+            &["\"x\"", "!"],
+        );
+        check("[", &["!"]);
+        // Behind the closing bracket nothing is looked at.
+        check(r#"[{"type":"f","record":"x"}]]]]"#, &["\"x\""]);
+        check("[,,]", &["!"]);
+    }
+
+    #[test]
+    fn deep_nesting_neither_recurses_nor_costs_the_rest() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let body = format!(r#"[{deep},{{"type":"f","record":"ok"}}]"#);
+        check(&body, &["!", "\"ok\""]);
+        let record = format!(r#"[{{"type":"f","record":{deep}}},{{"type":"f","record":"ok"}}]"#);
+        check(&record, &[&deep, "\"ok\""]);
+    }
+
+    fn cleaned(body: &[u8]) -> String {
+        clean(&mut body.to_vec()).into_owned()
+    }
+
+    #[test]
+    fn half_pairs_are_replaced_and_whole_ones_kept() {
+        for (given, expected) in [
+            (r"\ud83d\ude00", r"\ud83d\ude00"),
+            (r"\uD83D\uDE00", r"\uD83D\uDE00"),
+            (r"a\ud83db", r"a\ufffdb"),
+            (r"\ude00", r"\ufffd"),
+            (r"\ud83d\ud83d\ude00", r"\ufffd\ud83d\ude00"),
+            (r"\ude00\ud83d", r"\ufffd\ufffd"),
+            (r"\\ud83d", r"\\ud83d"),
+            (r"\\\ud83d", r"\\\ufffd"),
+            (r"\ud7ff\ue000", r"\ud7ff\ue000"),
+            (r"\ud83", r"\ud83"),
+            (r"\ud83d", r"\ufffd"),
+        ] {
+            assert_eq!(cleaned(given.as_bytes()), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_replaced() {
+        assert_eq!(cleaned(b"[\xff]"), "[\u{fffd}]");
+    }
+
+    #[test]
+    fn facts_are_found_among_other_keys() {
+        let found = facts(
+            r#"{"a":{"requestId":"inner"},"requestId":"r-1","tenantId":"t","tracing":{"spanId":"s","type":"X-Amzn-Trace-Id","value":"Root=1"},"droppedRecords":12}"#,
+        );
+        assert_eq!(found.request_id.as_deref(), Some("r-1"));
+        assert_eq!(found.tenant_id.as_deref(), Some("t"));
+        assert_eq!(found.trace.as_deref(), Some("Root=1"));
+        assert_eq!(found.dropped_records, 12);
+        assert_eq!(facts("\"text\""), Facts::default());
+        assert_eq!(
+            facts(r#"{"requestId":7,"tenantId":null,"tracing":"x"}"#),
+            Facts::default()
+        );
+        assert_eq!(
+            facts(r#"{"AWSRequestId":"r-2"}"#).request_id.as_deref(),
+            Some("r-2")
+        );
+    }
+}

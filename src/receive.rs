@@ -1,0 +1,286 @@
+//! The listener of the platform's telemetry batches; the only user of tiny_http.
+//!
+//! It takes a POST or PUT on any path, puts the body on the channel as it is and answers 200 whatever it holds: an unanswered batch makes the platform drop the next one, and a refused one comes again for ever.
+//! It must never parse.
+//!
+//! Invariant: at least one thread waits for the next request while another one reads a body, so that a slow sender stops nobody else; at most [`THREADS_MAX`] threads do so.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tiny_http::{Method, Response, Server, StatusCode};
+
+use crate::error::Error;
+use crate::link::{Body, ReceiveEnd};
+use crate::stats::Stats;
+use crate::time::{self, Stopwatch};
+
+/// The largest body that is taken, in bytes; a batch of the largest size that can be subscribed for is about half of it.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long a body waits for room before it is counted as lost; the platform waits meanwhile.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
+
+/// Threads that read bodies, the waiting one included.
+const THREADS_MAX: usize = 8;
+
+/// The pause before a listener that died is built again.
+const REBUILD_PAUSE: Duration = Duration::from_millis(20);
+
+/// A sender that promised more than this and stopped has its connection left open rather than handed back to tiny_http, which would take memory for all that was promised.
+const PROMISE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The running listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// The port it is bound to.
+    pub port: u16,
+}
+
+/// What the receive threads share.
+struct Shared {
+    /// Where bodies go.
+    link: ReceiveEnd,
+    /// What is counted.
+    stats: Arc<Stats>,
+    /// The port that is advertised; a listener that is built again must have the same.
+    port: u16,
+    /// Threads that wait for a request.
+    idle: AtomicUsize,
+    /// Threads in all.
+    threads: AtomicUsize,
+}
+
+/// One life of the listener.
+struct Life {
+    /// tiny_http's server.
+    server: Server,
+    /// Whether some thread builds the next one already.
+    over: AtomicBool,
+}
+
+/// Starts to listen on `0.0.0.0:port`, or on any free port if that one is taken.
+///
+/// # Errors
+/// If no port can be had, or no thread.
+pub fn start(port: u16, link: ReceiveEnd, stats: Arc<Stats>) -> Result<Listener, Error> {
+    let listener = bind(port).or_else(|why| {
+        say!(Info, "port {port} cannot be had ({why}), taking a free one");
+        bind(0).map_err(|why| refuse("a port to listen on", &why))
+    })?;
+    let port = listener
+        .local_addr()
+        .map_err(|why| refuse("the listener's port", &why))?
+        .port();
+    let shared = Arc::new(Shared {
+        link,
+        stats,
+        port,
+        idle: AtomicUsize::new(0),
+        threads: AtomicUsize::new(0),
+    });
+    let life = Arc::new(serve(listener)?);
+    if !spawn(&shared, &life) {
+        return Err(refuse("the receive thread", &"it could not be started"));
+    }
+    Ok(Listener { port })
+}
+
+/// Opens the socket.
+fn bind(port: u16) -> std::io::Result<TcpListener> {
+    // All addresses: the platform reaches us under one that differs between its versions.
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+}
+
+/// Starts tiny_http on a socket.
+fn serve(listener: TcpListener) -> Result<Life, Error> {
+    let server =
+        Server::from_listener(listener, None).map_err(|why| refuse("the listener", &why))?;
+    Ok(Life {
+        server,
+        over: AtomicBool::new(false),
+    })
+}
+
+/// An error of this file.
+fn refuse(what: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::Resource {
+        what: what.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+/// Starts one more receive thread; `false` if it could not be started.
+fn spawn(shared: &Arc<Shared>, life: &Arc<Life>) -> bool {
+    let (shared, life) = (Arc::clone(shared), Arc::clone(life));
+    shared.threads.fetch_add(1, Ordering::AcqRel);
+    let counted = Arc::clone(&shared);
+    let started = std::thread::Builder::new()
+        .name("receive".to_owned())
+        .spawn(move || guard(&shared, life))
+        .is_ok();
+    if !started {
+        counted.threads.fetch_sub(1, Ordering::AcqRel);
+    }
+    started
+}
+
+/// Runs a receive thread, and again after a panic.
+fn guard(shared: &Arc<Shared>, mut life: Arc<Life>) {
+    loop {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            receive(shared, &mut life);
+        }));
+        if caught.is_ok() {
+            shared.threads.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        shared.stats.panics.add(1);
+    }
+}
+
+/// Receives until this thread is one too many.
+fn receive(shared: &Arc<Shared>, life: &mut Arc<Life>) {
+    loop {
+        if shared.idle.fetch_add(1, Ordering::AcqRel) >= 2 {
+            shared.idle.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        let request = life.server.recv();
+        let waiting = shared.idle.fetch_sub(1, Ordering::AcqRel) - 1;
+        match request {
+            Ok(request) => {
+                if waiting == 0 && shared.threads.load(Ordering::Acquire) < THREADS_MAX {
+                    // Without another thread this one still serves, only one request after the other.
+                    spawn(shared, life);
+                }
+                take(request, shared);
+            }
+            Err(why) => {
+                if life.over.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+                say!(Warn, "the listener stopped ({why}), building it again");
+                for _ in 0..THREADS_MAX {
+                    life.server.unblock();
+                }
+                *life = rebuild(shared.port);
+            }
+        }
+    }
+}
+
+/// Builds the listener again, on the same port, for as long as it takes.
+fn rebuild(port: u16) -> Arc<Life> {
+    loop {
+        time::sleep(REBUILD_PAUSE);
+        match bind(port)
+            .map_err(|why| refuse("the port", &why))
+            .and_then(serve)
+        {
+            Ok(life) => return Arc::new(life),
+            Err(why) => {
+                say!(Warn, "the listener cannot be built again yet: {why}");
+            }
+        }
+    }
+}
+
+/// Takes one request's body and answers it.
+fn take(mut request: tiny_http::Request, shared: &Shared) {
+    if !matches!(request.method(), Method::Post | Method::Put) {
+        return answer(request, 405);
+    }
+    let promised = request.body_length();
+    let watch = Stopwatch::start();
+    let mut bytes = shared.link.buffer();
+    let expected = promised.unwrap_or(0).min(BODY_BYTES_MAX);
+    bytes.reserve_exact(expected);
+    let end = read(request.as_reader(), &mut bytes);
+    say!(
+        Debug,
+        "received {} bytes in {:?}",
+        bytes.len(),
+        watch.elapsed()
+    );
+    let whole = promised.is_none_or(|promised| promised == end.read);
+    if end.read > BODY_BYTES_MAX {
+        shared.stats.bodies_too_large.add(1);
+        say!(
+            Error,
+            "a batch of {} bytes was dropped: the limit is {BODY_BYTES_MAX}",
+            end.read
+        );
+    } else if !whole || end.broken {
+        shared.stats.bodies_cut_short.add(1);
+        say!(
+            Error,
+            "a batch was dropped: its sender stopped after {} bytes",
+            end.read
+        );
+    } else if !bytes.is_empty() {
+        let body = Body {
+            bytes,
+            received_ms: time::epoch_ms(),
+        };
+        if let Err(body) = shared.link.put(body, ROOM_WAIT) {
+            shared.stats.bodies_without_room.add(1);
+            say!(
+                Error,
+                "a batch of {} bytes was dropped: too much waits to be sent",
+                body.bytes.len()
+            );
+        }
+    }
+    let missing = promised.unwrap_or(0).saturating_sub(end.read);
+    if missing > PROMISE_BYTES_MAX {
+        // See PROMISE_BYTES_MAX: this leaves a socket open until the process ends.
+        std::mem::forget(request);
+        return;
+    }
+    answer(request, 200);
+}
+
+/// Answers without a body; whether it arrives is the sender's business.
+fn answer(request: tiny_http::Request, status: u16) {
+    let empty = Response::new(
+        StatusCode(status),
+        Vec::new(),
+        std::io::empty(),
+        Some(0),
+        None,
+    );
+    request.respond(empty).unwrap_or(());
+}
+
+/// How reading a body ended.
+struct End {
+    /// Bytes that came.
+    read: usize,
+    /// Whether the connection failed.
+    broken: bool,
+}
+
+/// Reads a body to its end, and keeps what is within the limit.
+fn read(body: &mut dyn Read, bytes: &mut Vec<u8>) -> End {
+    let limit = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    let kept = body.take(limit).read_to_end(bytes);
+    let mut end = End {
+        read: bytes.len(),
+        broken: kept.is_err(),
+    };
+    // The rest must be read too, or the sender would not listen to an answer.
+    let mut rest = [0_u8; 4096];
+    while !end.broken && end.read >= BODY_BYTES_MAX {
+        match body.read(&mut rest) {
+            Ok(0) => break,
+            Ok(more) => end.read = end.read.saturating_add(more),
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => end.broken = true,
+        }
+    }
+    end
+}

@@ -1,0 +1,140 @@
+//! Atomic counters, one for each thing that can happen to a record.
+//!
+//! They are shared between the threads and only ever grow; nothing is decided by them, so relaxed order is enough.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to the counter.
+    pub fn add(&self, n: usize) {
+        self.0
+            .fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Declares [`Stats`] and its list of names from one table.
+macro_rules! counters {
+    ($($(#[$doc:meta])+ $name:ident),+ $(,)?) => {
+        /// Every counter.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[$doc])+ pub $name: Counter,)+
+        }
+
+        impl Stats {
+            /// Every counter's name and value, in the order of the flow.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name.get())),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Events that came with the platform's batches, readable or not.
+    received,
+    /// Events that were read.
+    parsed,
+    /// Events, or whole bodies without a readable array, that could not be read.
+    unreadable,
+    /// Records left out because the configuration says so.
+    filtered,
+    /// Records written into the buffer.
+    encoded,
+    /// Records that the destination took.
+    delivered,
+    /// Tries after a first one.
+    retried,
+    /// Records that the destination refused for good.
+    refused,
+    /// Records pushed out of a full buffer, oldest first, or larger than it.
+    dropped_by_buffer,
+    /// Records that were still waiting when the environment ended.
+    dropped_at_shutdown,
+    /// Batches that were larger than the listener takes.
+    bodies_too_large,
+    /// Batches that found no room between the listener and the flush thread.
+    bodies_without_room,
+    /// Batches whose sender stopped before their end.
+    bodies_cut_short,
+    /// Records that the platform itself says it dropped (`platform.logsDropped`).
+    dropped_by_platform,
+    /// Panics of a worker thread, each caught.
+    panics,
+}
+
+impl Stats {
+    /// The counters that tell of a loss and are not zero, as `name=value`, or nothing if there was no loss.
+    #[must_use]
+    pub fn losses(&self) -> Option<String> {
+        const LOSSES: [&str; 9] = [
+            "unreadable",
+            "refused",
+            "dropped_by_buffer",
+            "dropped_at_shutdown",
+            "bodies_too_large",
+            "bodies_without_room",
+            "bodies_cut_short",
+            "dropped_by_platform",
+            "panics",
+        ];
+        let mut text = String::new();
+        for (name, value) in self.each() {
+            if value > 0 && LOSSES.contains(&name) {
+                let separator = if text.is_empty() { "" } else { " " };
+                text = format!("{text}{separator}{name}={value}");
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_losses_are_told_as_losses() {
+        let stats = Stats::default();
+        stats.received.add(5);
+        stats.delivered.add(4);
+        stats.retried.add(2);
+        assert_eq!(stats.losses(), None);
+        stats.refused.add(1);
+        stats.dropped_by_platform.add(7);
+        assert_eq!(
+            stats.losses().as_deref(),
+            Some("refused=1 dropped_by_platform=7")
+        );
+    }
+
+    #[test]
+    fn every_loss_named_is_a_counter() {
+        let stats = Stats::default();
+        for counter in [
+            &stats.unreadable,
+            &stats.refused,
+            &stats.dropped_by_buffer,
+            &stats.dropped_at_shutdown,
+            &stats.bodies_too_large,
+            &stats.bodies_without_room,
+            &stats.bodies_cut_short,
+            &stats.dropped_by_platform,
+            &stats.panics,
+        ] {
+            counter.add(1);
+        }
+        let told = stats.losses().map_or(0, |text| text.split(' ').count());
+        assert_eq!(told, 9);
+    }
+}

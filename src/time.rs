@@ -1,0 +1,198 @@
+//! The only reader of clocks, and the only place that sleeps.
+//!
+//! Lambda freezes the whole process between invocations, and whether the monotonic clock counts a freeze is not promised.
+//! So a [`Deadline`] watches both clocks and passes with whichever is first: a freeze that only the wall clock saw ends it, and a wall clock set back cannot stretch it.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970 by the wall clock; 0 if the clock is before that.
+#[must_use]
+pub fn epoch_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+/// A point in time at which something must be over.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// By the wall clock, in milliseconds since 1970.
+    wall_ms: u64,
+    /// The same moment by the monotonic clock.
+    monotonic: Instant,
+}
+
+impl Deadline {
+    /// The deadline that is `wait` from now.
+    #[must_use]
+    pub fn after(wait: Duration) -> Self {
+        // A wait beyond a year is as good as none, and cannot overflow either clock.
+        let wait = wait.min(Duration::from_secs(365 * 24 * 3600));
+        Self {
+            wall_ms: epoch_ms().saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            monotonic: Instant::now() + wait,
+        }
+    }
+
+    /// The deadline at a time of the wall clock, in milliseconds since 1970; a time gone by is a deadline that has passed.
+    #[must_use]
+    pub fn at_epoch_ms(at: u64) -> Self {
+        Self::after(Duration::from_millis(at.saturating_sub(epoch_ms())))
+    }
+
+    /// The earlier of two deadlines.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        if other.left() < self.left() {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// What is left; zero once it has passed.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let wall = Duration::from_millis(self.wall_ms.saturating_sub(epoch_ms()));
+        wall.min(self.monotonic.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+/// Measures how long something took, in time that the process was awake for.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A number that differs from call to call and between environments, for jitter; not for secrets.
+#[must_use]
+pub fn chance() -> u64 {
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::from(since.subsec_nanos()) ^ since.as_secs());
+    // Spreads the low bits, which are all that differ between two close calls.
+    nanos.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)
+}
+
+/// A name that no other environment has: 16 hex digits from the system's random source, read anew at each call.
+#[must_use]
+pub fn unique() -> String {
+    let mut bytes = [0_u8; 8];
+    let read = std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut bytes));
+    let number = match read {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        // Without the device, time and process tell environments apart well enough.
+        Err(_) => chance() ^ u64::from(std::process::id()).rotate_left(40),
+    };
+    format!("{number:016x}")
+}
+
+/// The time of an HTTP date, in milliseconds since 1970, if it is one.
+#[must_use]
+pub fn http_date_ms(text: &str) -> Option<u64> {
+    let at = httpdate::parse_http_date(text).ok()?;
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
+
+/// Sleeps.
+pub fn sleep(wait: Duration) {
+    std::thread::sleep(wait);
+}
+
+/// A time as RFC 3339 text in UTC with milliseconds, as the platform writes it: `2026-11-22T10:00:00.123Z`.
+#[must_use]
+pub fn rfc3339(epoch_ms: u64) -> String {
+    let (days, ms) = (epoch_ms / 86_400_000, epoch_ms % 86_400_000);
+    // Civil date from a day number, after Howard Hinnant's `civil_from_days`; own code instead of a date crate.
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let doe = z % 146_097;
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        ms / 3_600_000,
+        ms / 60_000 % 60,
+        ms / 1000 % 60,
+        ms % 1000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_runs_out_and_stays_out() {
+        let passed = Deadline::at_epoch_ms(676_051);
+        assert!(passed.has_passed());
+        assert_eq!(passed.left(), Duration::ZERO);
+        let ahead = Deadline::after(Duration::from_secs(3600));
+        assert!(!ahead.has_passed());
+        assert!(ahead.left() > Duration::from_secs(3590));
+        assert!(ahead.earlier(passed).has_passed());
+        assert!(passed.earlier(ahead).has_passed());
+        assert!(!Deadline::after(Duration::MAX).has_passed());
+        assert!(!Deadline::at_epoch_ms(u64::MAX).has_passed());
+    }
+
+    #[test]
+    fn whichever_clock_is_first_ends_a_deadline() {
+        let set_back = Deadline {
+            wall_ms: u64::MAX,
+            monotonic: Instant::now(),
+        };
+        assert!(set_back.has_passed());
+        let frozen = Deadline {
+            wall_ms: epoch_ms().saturating_sub(1),
+            monotonic: Instant::now() + Duration::from_secs(60),
+        };
+        assert!(frozen.has_passed());
+    }
+
+    #[test]
+    fn http_dates_are_read() {
+        let at = "Sun, 22 Nov 2026 16:42:17 GMT";
+        assert_eq!(http_date_ms(at), Some(1_795_365_737_000));
+        assert_eq!(http_date_ms("tomorrow"), None);
+    }
+
+    #[test]
+    fn rfc3339_knows_the_calendar() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_365_739_261, "2026-11-22T16:42:19.261Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(ms), text);
+        }
+    }
+}
