@@ -6,35 +6,54 @@
 //! the receive threads take the platform's telemetry batches ([`receive`]),
 //! and the flush thread turns them into payloads and sends them ([`flush`]).
 //!
-//! The modules are listed in the order in which data flows, and import only upwards:
+//! The modules are listed in the order in which data flows, and each imports only what stands above it:
 //! words, pure stages, edges, wiring.
 
 #![cfg_attr(test, allow(clippy::panic, reason = "a test fails by panicking"))]
 
 // Words: what everything else speaks in.
+
 pub mod error;
+
 pub mod time;
+
 #[macro_use]
 pub mod diag;
+
 pub mod link;
+
 pub mod stats;
 
-// Pure stages: bytes in, bytes out.
-pub mod buffer;
-pub mod cadence;
-pub mod encode;
+// Pure stages: no socket, no clock, no environment.
+
 pub mod parse;
+
 pub mod process;
 
+pub mod encode;
+
+pub mod buffer;
+
+pub mod cadence;
+
 // Edges: sockets.
+
 pub mod http;
+
 pub mod lambda;
+
 pub mod receive;
+
 pub mod send;
 
 // Wiring: what is connected to what.
-pub mod check;
-pub mod config;
+
 pub mod flush;
+
+pub mod config;
+
 pub mod lifecycle;
+
 pub mod wrap;
+
+pub mod check;

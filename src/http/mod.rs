@@ -4,6 +4,7 @@
 //! Every answer is read to its end, up to a limit, so that its connection can be used again.
 
 mod connect;
+mod provider;
 mod tls;
 
 use std::fmt;

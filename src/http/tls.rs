@@ -14,6 +14,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
+use super::provider;
 use crate::error;
 
 /// Certificates to trust beside the bundled roots.
@@ -97,9 +98,9 @@ fn client_config(extra: &Roots) -> ClientConfig {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     store.add_parsable_certificates(extra.iter().cloned());
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(provider::provider()))
         .with_protocol_versions(rustls::ALL_VERSIONS)
-        .expect("ring's provider serves both versions")
+        .expect("the provider serves both versions")
         .with_root_certificates(store)
         .with_no_client_auth()
 }

@@ -1,6 +1,7 @@
 //! `GET /2020-01-01/extension/event/next`: says that we are ready, and waits for what comes.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Lambda, refused};
 use crate::error::Error;
@@ -40,11 +41,12 @@ const EPOCH_MS_MIN: u64 = 1_000_000_000_000;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
-struct Answered {
+struct Answered<'a> {
     /// `INVOKE` or `SHUTDOWN`.
     event_type: String,
-    /// Both events have one.
-    deadline_ms: Option<u64>,
+    /// Both events have one; kept as text, so that no reader of floating-point numbers comes into the binary.
+    #[serde(borrow)]
+    deadline_ms: Option<&'a RawValue>,
     /// INVOKE.
     request_id: String,
     /// INVOKE.
@@ -74,8 +76,11 @@ impl Lambda {
 
 /// Reads an event.
 fn read(body: &[u8]) -> Result<Event, serde_json::Error> {
-    let told: Answered = serde_json::from_slice(body)?;
-    let deadline_ms = told.deadline_ms.filter(|at| *at >= EPOCH_MS_MIN);
+    let told: Answered<'_> = serde_json::from_slice(body)?;
+    let deadline_ms = told
+        .deadline_ms
+        .and_then(|number| number.get().parse().ok())
+        .filter(|at| *at >= EPOCH_MS_MIN);
     Ok(match told.event_type.to_ascii_uppercase().as_str() {
         "INVOKE" => Event::Invoke {
             deadline_ms,
