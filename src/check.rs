@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{self, Config, Environment, Inert};
 use crate::encode::Frame;
+use crate::http;
 use crate::process::{Content, Record};
 use crate::send::{Destination, Outcome};
 use crate::stats::Stats;
@@ -55,9 +56,7 @@ pub fn run(environment: &Environment) -> Verdict {
 fn probe(config: Config, report: &mut String) -> bool {
     let options = config.flush;
     let url = &options.destination.url;
-    // A query may hold a token.
-    let shown = url.split_once('?').map_or(url.as_str(), |(path, _)| path);
-    line(report, "endpoint", &without_user(shown));
+    line(report, "endpoint", &http::shown_url(url));
     line(report, "format", options.format.name);
     let names: Vec<&str> = options
         .destination
@@ -130,37 +129,8 @@ fn fragment(
     fragment
 }
 
-/// A URL without the user and password that it may hold.
-fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
-
 /// Adds a line.
 fn line(report: &mut String, name: &str, value: &str) {
     // Writing into memory cannot fail.
     writeln!(report, "{name:<12} {value}").unwrap_or(());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn user_and_password_are_not_shown() {
-        for (url, shown) in [
-            ("http://u:p@h:1/x@y", "http://h:1/x@y"),
-            ("https://h/x", "https://h/x"),
-            ("http://u@h", "http://h"),
-        ] {
-            assert_eq!(without_user(url), shown);
-        }
-    }
 }

@@ -46,7 +46,7 @@ const LINES_MAX: u32 = 5;
 /// The window, in milliseconds.
 const WINDOW_MS: u64 = 60_000;
 
-/// The gravest level that is not printed, plus nothing: lines above it are withheld.
+/// The least grave level that is printed; 0: nothing is.
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Warn as u8);
 
 /// Sets the level up to which lines are printed; `None` prints nothing at all.
@@ -102,6 +102,13 @@ pub fn print(site: &Site, level: Level, text: fmt::Arguments<'_>) {
     write_line(&format!("{PREFIX}{}: {text}{more}", level.word()));
 }
 
+/// Prints one line that is said once in the life of the process, and so is not limited; use [`say_once!`](crate::say_once).
+pub fn print_once(level: Level, text: fmt::Arguments<'_>) {
+    if level as u8 <= LEVEL.load(Ordering::Relaxed) {
+        write_line(&format!("{PREFIX}{}: {text}", level.word()));
+    }
+}
+
 /// Writes text as it is, with a line end, in one call so that lines of two threads do not mix.
 fn write_line(line: &str) {
     let whole = format!("{line}\n");
@@ -133,6 +140,14 @@ macro_rules! say {
         static SITE: $crate::diag::Site = $crate::diag::Site::new();
         $crate::diag::print(&SITE, $crate::diag::Level::$level, format_args!($($text)+));
     }};
+}
+
+/// Prints one line that is said once in the life of the process: `say_once!(Warn, "text {}", value)`.
+#[macro_export]
+macro_rules! say_once {
+    ($level:ident, $($text:tt)+) => {
+        $crate::diag::print_once($crate::diag::Level::$level, format_args!($($text)+))
+    };
 }
 
 #[cfg(test)]

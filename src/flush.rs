@@ -11,7 +11,6 @@ use std::time::Duration;
 use crate::buffer::Buffer;
 use crate::cadence::{self, Strategy};
 use crate::encode::{Encode, Format};
-use crate::error::Error;
 use crate::link::{Body, FlushEnd, Invocation, Order, Report, Wake};
 use crate::parse::{self, Item};
 use crate::process::{self, Identity, Signal, Stream};
@@ -52,30 +51,11 @@ const LAST_LINES_WAIT: Duration = Duration::from_millis(50);
 /// Of the time until the end, this is kept for sending.
 const LAST_SEND_SHARE: u32 = 2;
 
-/// Requests that are done and whose INVOKE event was not seen yet.
-const EARLY_MAX: usize = 16;
+/// The platform hands over an event at most this long after it happened, unless the environment was frozen meanwhile, in milliseconds.
+const DONE_AGE_MS: u64 = 60_000;
 
-/// Starts the flush thread.
-///
-/// # Errors
-/// If the thread cannot be started.
-pub fn start(
-    options: Options,
-    identity: Identity,
-    environment: String,
-    link: FlushEnd,
-    stats: Arc<Stats>,
-) -> Result<(), Error> {
-    let mut flusher = Flusher::new(options, identity, environment, link, stats);
-    std::thread::Builder::new()
-        .name("flush".to_owned())
-        .spawn(move || while flusher.turn() {})
-        .map(|_| ())
-        .map_err(|why| Error::Resource {
-            what: "the flush thread".into(),
-            why: why.to_string(),
-        })
-}
+/// Requests that are remembered as done.
+const DONE_MAX: usize = 16;
 
 /// An invocation that the main thread holds until its records are sent.
 #[derive(Debug)]
@@ -87,7 +67,7 @@ struct Held {
 }
 
 /// The flush thread's state.
-struct Flusher {
+pub struct Flusher {
     /// What was configured.
     options: Options,
     /// Who logs, as far as known.
@@ -108,17 +88,31 @@ struct Flusher {
     breaker: Breaker,
     /// The invocation that is held.
     held: Option<Held>,
-    /// Requests that were done before their INVOKE event was seen, with the time their batch came.
-    early: VecDeque<(String, u64)>,
+    /// The last requests that were done, and when, in milliseconds since 1970; a fast one is done before its INVOKE event is seen.
+    done: VecDeque<(String, u64)>,
+    /// The request of the last INVOKE event.
+    invoked: String,
+    /// Records of a request before that one have come whole, and wait.
+    late: bool,
     /// The last request that began and was not reported yet.
     unreported: Option<String>,
     /// When the oldest record that waits is due, where records are sent by age.
     due: Option<Deadline>,
 }
 
+impl std::fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Records are nobody's to see.
+        f.debug_struct("Flusher")
+            .field("records", &self.buffer.records())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Flusher {
-    /// A flusher that has seen nothing.
-    fn new(
+    /// A flusher that has seen nothing; `environment` is a name that no other environment has.
+    #[must_use]
+    pub fn new(
         options: Options,
         identity: Identity,
         environment: String,
@@ -137,11 +131,18 @@ impl Flusher {
             destination: Destination::new(options.destination.clone()),
             breaker: Breaker::default(),
             held: None,
-            early: VecDeque::new(),
+            done: VecDeque::new(),
+            invoked: String::new(),
+            late: false,
             unreported: None,
             due: None,
             options,
         }
+    }
+
+    /// Does the thread's work until SHUTDOWN.
+    pub fn run(mut self) {
+        while self.turn() {}
     }
 
     /// One turn of the thread; `false` when it is over. A panic costs what was in hand and nothing else.
@@ -177,9 +178,8 @@ impl Flusher {
         if self.identity.learn_arn(&invocation.function_arn) {
             self.encoder.identify(&self.identity);
         }
-        if cadence::on_invoke(self.options.strategy).send_now {
-            self.send_all(Deadline::after(SEND_WAIT));
-        }
+        self.invoked.clone_from(&invocation.request_id);
+        self.late |= cadence::on_invoke(self.options.strategy).send_now;
         let Some(until) = invocation.hold else {
             return;
         };
@@ -191,9 +191,14 @@ impl Flusher {
         if !self.breaker.allows() {
             return self.let_go(held);
         }
-        let early = self.early.iter().find(|(id, _)| *id == held.request_id);
-        match early.map(|(_, received_ms)| *received_ms) {
-            Some(received_ms) => self.flush_held(held, received_ms),
+        self.flush_or_hold(held);
+    }
+
+    /// Flushes for an invocation if the runtime is done with it, or else goes on holding it.
+    fn flush_or_hold(&mut self, held: Held) {
+        let done = self.done.iter().find(|(id, _)| *id == held.request_id);
+        match done.map(|(_, done_ms)| *done_ms) {
+            Some(done_ms) => self.flush_held(held, done_ms),
             None => self.held = Some(held),
         }
     }
@@ -205,20 +210,15 @@ impl Flusher {
             self.take(body);
             next = self.link.next_body();
         }
-        let Some(held) = self.held.take() else {
-            return;
-        };
-        let done = self.early.iter().find(|(id, _)| *id == held.request_id);
-        match done.map(|(_, received_ms)| *received_ms) {
-            Some(received_ms) => self.flush_held(held, received_ms),
-            None => self.held = Some(held),
+        if let Some(held) = self.held.take() {
+            self.flush_or_hold(held);
         }
     }
 
     /// Sends what belongs to the invocation that is held, and lets it go.
-    fn flush_held(&mut self, held: Held, received_ms: u64) {
+    fn flush_held(&mut self, held: Held, done_ms: u64) {
         let budget = u64::try_from(self.options.budget.as_millis()).unwrap_or(u64::MAX);
-        let by_budget = Deadline::at_epoch_ms(received_ms.saturating_add(budget));
+        let by_budget = Deadline::at_epoch_ms(done_ms.saturating_add(budget));
         self.send_all(held.until.earlier(by_budget));
         self.let_go(held);
     }
@@ -293,12 +293,12 @@ impl Flusher {
             }
         }
         if let Some(signal) = signal {
-            self.heed(signal, received_ms);
+            self.heed(signal, event.time, received_ms);
         }
     }
 
     /// Heeds what the stream says of an invocation.
-    fn heed(&mut self, signal: Signal<'_>, received_ms: u64) {
+    fn heed(&mut self, signal: Signal<'_>, time: Option<&str>, received_ms: u64) {
         match signal {
             Signal::Started(id) => {
                 self.unreported = Some(id.clone().into_owned());
@@ -307,14 +307,24 @@ impl Flusher {
                 });
             }
             Signal::RuntimeDone(id) => {
+                // The platform's clock is ours; a time that cannot be is replaced by the batch's.
+                let done_ms = time
+                    .and_then(|time| time::rfc3339_ms(time.trim_matches('"')))
+                    .filter(|at| {
+                        (received_ms.saturating_sub(DONE_AGE_MS)..=received_ms).contains(at)
+                    })
+                    .unwrap_or(received_ms);
                 self.link.report(Report::RuntimeDone {
                     request_id: id.clone().into_owned(),
-                    received_ms,
+                    done_ms,
                 });
-                if self.early.len() >= EARLY_MAX {
-                    self.early.pop_front();
+                // The end of a request before this one came with the thaw: its records would wait for another invocation.
+                let sends_now = cadence::on_invoke(self.options.strategy).send_now;
+                self.late |= sends_now && *id != *self.invoked;
+                if self.done.len() >= DONE_MAX {
+                    self.done.pop_front();
                 }
-                self.early.push_back((id.into_owned(), received_ms));
+                self.done.push_back((id.into_owned(), done_ms));
             }
             Signal::Reported(id) => {
                 if self.unreported.as_deref() == Some(&*id) {
@@ -349,8 +359,11 @@ impl Flusher {
             || self.buffer.records() >= self.options.batch_records
     }
 
-    /// Sends what is old enough.
+    /// Sends what is late or old enough, while nobody waits for it.
     fn send_what_is_due(&mut self) {
+        if std::mem::take(&mut self.late) {
+            self.send_all(Deadline::after(SEND_WAIT));
+        }
         let concurrent = self.options.process.concurrent;
         let Some(age) = cadence::age_max(self.options.strategy, concurrent) else {
             return;

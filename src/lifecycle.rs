@@ -10,11 +10,11 @@ use crate::cadence;
 use crate::config::{self, Config, Environment};
 use crate::diag;
 use crate::error::Error;
-use crate::flush;
+use crate::flush::Flusher;
 use crate::lambda::{Event, Lambda, Registration, Shutdown, Subscribed, Subscription};
 use crate::link::{self, Invocation, MainEnd, Order, Report};
 use crate::process::Identity;
-use crate::receive;
+use crate::receive::Listener;
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -42,13 +42,13 @@ pub fn run(name: &str, environment: &Environment) -> Result<(), Error> {
     let stats = Arc::new(Stats::default());
     let flushing = set_up(&lambda, environment, registration, &stats);
     let shutdown = events(&lambda, flushing.as_ref());
-    say!(Info, "SHUTDOWN: {}", shutdown.reason);
+    say_once!(Info, "SHUTDOWN: {}", shutdown.reason);
     if let Some(flushing) = &flushing {
         flushing.finish(&shutdown);
     }
-    say!(Debug, "counters: {:?}", stats.each().collect::<Vec<_>>());
+    say_once!(Debug, "counters: {:?}", stats.each().collect::<Vec<_>>());
     if let Some(losses) = stats.losses() {
-        say!(Error, "lost: {losses}");
+        say_once!(Error, "lost: {losses}");
     }
     Ok(())
 }
@@ -62,67 +62,74 @@ fn set_up(
 ) -> Option<Flushing> {
     let (config, problems) = config::load(environment);
     for problem in &problems {
-        say!(Warn, "{problem}");
+        say_once!(Warn, "{problem}");
     }
     let config = match config {
         Ok(config) => config,
         Err(config::Inert::Disabled) => return None,
         Err(config::Inert::Because(why)) => {
-            say!(Error, "inert, no logs are shipped: {why}");
+            say_once!(Error, "inert, no logs are shipped: {why}");
             return None;
         }
     };
     match start(lambda, config, registration, stats) {
         Ok(flushing) => flushing,
         Err(why) => {
-            say!(Error, "inert, no logs are shipped: {why}");
+            say_once!(Error, "inert, no logs are shipped: {why}");
             None
         }
     }
 }
 
-/// Starts the listener and the flush thread, and subscribes.
+/// Subscribes, and starts the other threads.
+///
+/// The socket listens before the platform is told of it, which is all that it needs; the threads start when everything that delays the function is done.
 fn start(
     lambda: &Lambda,
     config: Config,
     registration: Registration,
     stats: &Arc<Stats>,
 ) -> Result<Option<Flushing>, Error> {
+    let listener = Listener::bind(config.port)?;
+    let subscription = Subscription {
+        api: config.api,
+        types: config.types,
+        buffering: config.buffering,
+        port: listener.port(),
+    };
+    match lambda.subscribe(&subscription)? {
+        Subscribed::Yes(way) => {
+            say_once!(Info, "subscribed: {way}, port {}", listener.port());
+        }
+        Subscribed::NotSupported(answer) => {
+            say_once!(
+                Warn,
+                "telemetry is not supported here, no logs are shipped: {answer}"
+            );
+            return Ok(None);
+        }
+    }
     let (receive_end, flush_end, main_end) = link::channels();
-    // The listener must be up before the platform is told of it.
-    let listener = receive::start(config.port, receive_end, Arc::clone(stats))?;
     let flushing = Flushing {
         link: main_end,
         strategy: config.flush.strategy,
         budget: config.flush.budget,
     };
     let identity = identify(config.identity, registration);
-    flush::start(
-        config.flush,
-        identity,
-        time::unique(),
-        flush_end,
-        Arc::clone(stats),
-    )?;
-    let subscription = Subscription {
-        api: config.api,
-        types: config.types,
-        buffering: config.buffering,
-        port: listener.port,
+    let stats = Arc::clone(stats);
+    // One thread is started here, and the rest by it, while the main thread asks for the first event.
+    let work = move || match listener.serve(receive_end, Arc::clone(&stats)) {
+        Ok(()) => Flusher::new(config.flush, identity, time::unique(), flush_end, stats).run(),
+        Err(why) => say_once!(Error, "inert, no logs are shipped: {why}"),
     };
-    match lambda.subscribe(&subscription)? {
-        Subscribed::Yes(way) => {
-            say!(Info, "subscribed: {way}, port {}", listener.port);
-            Ok(Some(flushing))
-        }
-        Subscribed::NotSupported(answer) => {
-            say!(
-                Warn,
-                "telemetry is not supported here, no logs are shipped: {answer}"
-            );
-            Ok(None)
-        }
-    }
+    std::thread::Builder::new()
+        .name("flush".to_owned())
+        .spawn(work)
+        .map_err(|why| Error::Resource {
+            what: "the flush thread".into(),
+            why: why.to_string(),
+        })?;
+    Ok(Some(flushing))
 }
 
 /// Who logs, as far as registration and the environment tell.
@@ -225,10 +232,10 @@ impl Flushing {
                 }
                 Some(Report::RuntimeDone {
                     request_id: id,
-                    received_ms,
+                    done_ms,
                 }) if id == request_id => {
                     trust.missed = false;
-                    let by_budget = received_ms.saturating_add(millis(self.budget));
+                    let by_budget = done_ms.saturating_add(millis(self.budget));
                     release = until.earlier(Deadline::at_epoch_ms(by_budget));
                 }
                 Some(Report::Gap) => {
@@ -237,7 +244,7 @@ impl Flushing {
                 Some(Report::Flushed { request_id: id }) if id == request_id => return,
                 Some(_) => {}
                 None if release.has_passed() || unseen.has_passed() => {
-                    trust.missed = until.has_passed();
+                    trust.missed |= until.has_passed();
                     say!(Debug, "request {request_id} is not waited for any longer");
                     return;
                 }

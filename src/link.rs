@@ -73,8 +73,8 @@ pub enum Report {
     RuntimeDone {
         /// The request's id.
         request_id: String,
-        /// When the batch that says so had come, in milliseconds since 1970.
-        received_ms: u64,
+        /// When it was done, in milliseconds since 1970.
+        done_ms: u64,
     },
     /// What belonged to this request was sent, or will not be sent now.
     Flushed {

@@ -93,30 +93,49 @@ fn help() -> String {
         env!("CARGO_PKG_VERSION"),
         ": an AWS Lambda extension that ships a function's logs to wherever you want them.\n",
         "\n",
-        "Lambda starts it from a layer; it is configured by environment variables of the function alone.\n",
+        "Lambda starts it from a layer; environment variables of the function alone configure it.\n",
         "\n",
-        "  brooklet --check      validate the variables, send one probe record, print what the destination said\n",
+        "  brooklet --check      validate the variables, send a probe, print what the destination said\n",
         "  brooklet --version    print the version\n",
         "  brooklet --help       print this\n",
         "\n",
         "Only Lambda uses these:\n",
-        "  brooklet [--name <file name>]           run as the external extension that was launched under this name\n",
+        "  brooklet [--name <file name>]           run as the extension launched under this name\n",
         "  brooklet --wrapper <command> [<arg>…]   run as AWS_LAMBDA_EXEC_WRAPPER: start the runtime\n",
         "\n",
-        "Variables; a bad value never fails the function, it is named on stderr and the default is taken:\n",
+        "Variables. A bad value never fails the function: it is named and the default is taken.\n",
     ));
     for option in OPTIONS {
         let help = option.help.replace('`', "");
         let default = option.default.replace('`', "");
         // Writing into memory cannot fail.
-        writeln!(
-            text,
-            "\n  {PREFIX}{}  (default: {default})\n      {help}",
-            option.name
-        )
-        .unwrap_or(());
+        writeln!(text, "\n  {PREFIX}{} (default: {default})", option.name).unwrap_or(());
+        wrapped(&mut text, &help);
     }
     text
+}
+
+/// The widest line of `--help`, in characters.
+const COLUMNS: usize = 100;
+
+/// Adds a text in indented lines of at most [`COLUMNS`].
+fn wrapped(out: &mut String, text: &str) {
+    const INDENT: &str = "     ";
+    let mut width = 0;
+    for word in text.split(' ') {
+        if width + 1 + word.chars().count() > COLUMNS {
+            out.push('\n');
+            width = 0;
+        }
+        if width == 0 {
+            out.push_str(INDENT);
+            width = INDENT.len();
+        }
+        out.push(' ');
+        out.push_str(word);
+        width += 1 + word.chars().count();
+    }
+    out.push('\n');
 }
 
 /// Writes to stdout; a reader that went away is no error of ours.
@@ -161,5 +180,7 @@ mod tests {
             assert!(help.contains(option.name));
         }
         assert!(!help.contains('`'));
+        let widest = help.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(COLUMNS), "{widest:?}");
     }
 }

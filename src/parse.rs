@@ -234,8 +234,16 @@ impl<'de> Visitor<'de> for EventVisitor {
         let Some(kind) = kind else {
             return Err(serde::de::Error::missing_field("type"));
         };
+        // A time that is no text is passed on with what is not known, so that every `timestamp` is text.
+        let time = match time {
+            Some(value) if !value.starts_with('"') => {
+                extra.push((Cow::Borrowed("time"), value));
+                None
+            }
+            other => other,
+        };
         Ok(Event {
-            time: time.filter(|time| *time != "null"),
+            time,
             kind,
             record,
             extra,
@@ -378,6 +386,15 @@ mod tests {
         assert!(matches!(event.kind, Cow::Borrowed("function")));
         assert_eq!(event.record, r#""a\nb""#);
         assert_eq!(event.extra, [(Cow::Borrowed("new"), r#"{"x":1}"#)]);
+    }
+
+    #[test]
+    fn a_time_that_is_no_text_is_passed_on_as_it_came() {
+        let Some(Item::Event(event)) = batch(r#"[{"time":7,"type":"function"}]"#).next() else {
+            panic!("not read");
+        };
+        assert_eq!(event.time, None);
+        assert_eq!(event.extra, [(Cow::Borrowed("time"), "7")]);
     }
 
     #[test]

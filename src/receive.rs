@@ -33,11 +33,13 @@ const REBUILD_PAUSE: Duration = Duration::from_millis(20);
 /// A sender that promised more than this and stopped has its connection left open rather than handed back to tiny_http, which would take memory for all that was promised.
 const PROMISE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The running listener.
+/// A socket that listens; what comes waits in the kernel until it is [served](Listener::serve).
 #[derive(Debug)]
 pub struct Listener {
+    /// The socket.
+    socket: TcpListener,
     /// The port it is bound to.
-    pub port: u16,
+    port: u16,
 }
 
 /// What the receive threads share.
@@ -62,31 +64,54 @@ struct Life {
     over: AtomicBool,
 }
 
-/// Starts to listen on `0.0.0.0:port`, or on any free port if that one is taken.
-///
-/// # Errors
-/// If no port can be had, or no thread.
-pub fn start(port: u16, link: ReceiveEnd, stats: Arc<Stats>) -> Result<Listener, Error> {
-    let listener = bind(port).or_else(|why| {
-        say!(Info, "port {port} cannot be had ({why}), taking a free one");
-        bind(0).map_err(|why| refuse("a port to listen on", &why))
-    })?;
-    let port = listener
-        .local_addr()
-        .map_err(|why| refuse("the listener's port", &why))?
-        .port();
-    let shared = Arc::new(Shared {
-        link,
-        stats,
-        port,
-        idle: AtomicUsize::new(0),
-        threads: AtomicUsize::new(0),
-    });
-    let life = Arc::new(serve(listener)?);
-    if !spawn(&shared, &life) {
-        return Err(refuse("the receive thread", &"it could not be started"));
+impl Listener {
+    /// Listens on `0.0.0.0:port`, or on any free port if that one is taken.
+    ///
+    /// # Errors
+    /// If no port can be had.
+    pub fn bind(port: u16) -> Result<Self, Error> {
+        let socket = bind(port).or_else(|why| {
+            say!(Info, "port {port} cannot be had ({why}), taking a free one");
+            bind(0).map_err(|why| refuse("a port to listen on", &why))
+        })?;
+        let address = socket
+            .local_addr()
+            .map_err(|why| refuse("the listener's port", &why))?;
+        Ok(Self {
+            socket,
+            port: address.port(),
+        })
     }
-    Ok(Listener { port })
+
+    /// The port that the platform is to be told of.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the receive threads.
+    ///
+    /// # Errors
+    /// If no thread can be had.
+    pub fn serve(self, link: ReceiveEnd, stats: Arc<Stats>) -> Result<(), Error> {
+        let Self { socket, port } = self;
+        let shared = Arc::new(Shared {
+            link,
+            stats,
+            port,
+            idle: AtomicUsize::new(0),
+            threads: AtomicUsize::new(1),
+        });
+        let first = move || {
+            let life = serve(socket).map_or_else(|_| rebuild(port), Arc::new);
+            guard(&shared, life);
+        };
+        std::thread::Builder::new()
+            .name(THREAD.to_owned())
+            .spawn(first)
+            .map(|_| ())
+            .map_err(|why| refuse("the receive thread", &why))
+    }
 }
 
 /// Opens the socket.
@@ -113,19 +138,21 @@ fn refuse(what: &str, why: &dyn std::fmt::Display) -> Error {
     }
 }
 
-/// Starts one more receive thread; `false` if it could not be started.
-fn spawn(shared: &Arc<Shared>, life: &Arc<Life>) -> bool {
+/// The threads' name.
+const THREAD: &str = "receive";
+
+/// Starts one more receive thread, if one can be started.
+fn spawn_another(shared: &Arc<Shared>, life: &Arc<Life>) {
     let (shared, life) = (Arc::clone(shared), Arc::clone(life));
     shared.threads.fetch_add(1, Ordering::AcqRel);
     let counted = Arc::clone(&shared);
     let started = std::thread::Builder::new()
-        .name("receive".to_owned())
+        .name(THREAD.to_owned())
         .spawn(move || guard(&shared, life))
         .is_ok();
     if !started {
         counted.threads.fetch_sub(1, Ordering::AcqRel);
     }
-    started
 }
 
 /// Runs a receive thread, and again after a panic.
@@ -155,7 +182,7 @@ fn receive(shared: &Arc<Shared>, life: &mut Arc<Life>) {
             Ok(request) => {
                 if waiting == 0 && shared.threads.load(Ordering::Acquire) < THREADS_MAX {
                     // Without another thread this one still serves, only one request after the other.
-                    spawn(shared, life);
+                    spawn_another(shared, life);
                 }
                 take(request, shared);
             }

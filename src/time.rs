@@ -144,6 +144,58 @@ pub fn rfc3339(epoch_ms: u64) -> String {
     )
 }
 
+/// The time of RFC 3339 text in UTC, in milliseconds since 1970, whatever the number of its fraction's digits; `None` if it is not one.
+#[must_use]
+pub fn rfc3339_ms(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, digits: usize| -> Option<u64> {
+        bytes
+            .get(from..from + digits)?
+            .iter()
+            .try_fold(0_u64, |sum, digit| {
+                digit
+                    .is_ascii_digit()
+                    .then(|| sum * 10 + u64::from(digit - b'0'))
+            })
+    };
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if separators
+        .iter()
+        .any(|(at, byte)| bytes.get(*at) != Some(byte))
+    {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let sound = year >= 1970
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        // A leap second.
+        && second <= 60;
+    if !sound {
+        return None;
+    }
+    let fraction = text.get(19..)?.strip_suffix('Z')?;
+    let ms = match fraction.strip_prefix('.') {
+        None if fraction.is_empty() => 0,
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            let padded = format!("{digits:0<3}");
+            padded.get(..3)?.parse().ok()?
+        }
+        _ => return None,
+    };
+    // Day number from a civil date, after Howard Hinnant's `days_from_civil`, the counterpart of the one above.
+    let y = if month <= 2 { year - 1 } else { year };
+    let (era, yoe) = (y / 400, y % 400);
+    let mp = if month > 2 { month - 3 } else { month + 9 };
+    let doy = (153 * mp + 2) / 5 + day - 1;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    let days = (era * 146_097 + doe).checked_sub(719_468)?;
+    Some(days * 86_400_000 + hour * 3_600_000 + minute * 60_000 + second * 1000 + ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +245,34 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(ms), text);
+            assert_eq!(rfc3339_ms(text), Some(ms));
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_any_fraction_and_nothing_else_is() {
+        for (text, ms) in [
+            ("2026-11-22T16:42:19Z", 1_795_365_739_000),
+            ("2026-11-22T16:42:19.2Z", 1_795_365_739_200),
+            ("2026-11-22T16:42:19.26149Z", 1_795_365_739_261),
+            ("2026-11-22T16:42:19.261999999Z", 1_795_365_739_261),
+            ("2016-12-31T23:59:60.500Z", 1_483_228_800_500),
+        ] {
+            assert_eq!(rfc3339_ms(text), Some(ms), "{text}");
+        }
+        for bad in [
+            "",
+            "2022-08-02T12:01:23:521Z",
+            "2026-11-22T16:42:19.Z",
+            "2026-11-22T16:42:19",
+            "2026-11-22T16:42:19+01:00",
+            "2026-13-22T16:42:19Z",
+            "2026-11-22 16:42:19Z",
+            "1969-11-22T16:42:19Z",
+            "1970-01-00T00:00:00Z",
+            "٢٠٢٦-11-22T16:42:19Z",
+        ] {
+            assert_eq!(rfc3339_ms(bad), None, "{bad}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use environment::{Environment, arguments};
-pub use options::{OPTIONS, Opt, PREFIX};
+pub use options::{OPTIONS, Opt, PREFIX, Show};
 
 use crate::cadence::Strategy;
 use crate::diag;
@@ -80,11 +80,20 @@ impl Settings {
 
 /// A value that could not be taken.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem(String);
+pub struct Problem {
+    /// The option, what was given, and what is wrong with it.
+    what: String,
+    /// What is taken instead; empty if nothing is.
+    taken: String,
+}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)?;
+        if self.taken.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; taken instead: {}", self.taken)
     }
 }
 
@@ -114,6 +123,9 @@ pub struct Config {
     pub flush: flush::Options,
 }
 
+/// The option without which nothing is shipped.
+const ENDPOINT: &str = "BROOKLET_ENDPOINT";
+
 /// The platform's events in a batch: its own least, so that batches stay small and come early.
 const BATCH_ITEMS: u32 = 1000;
 
@@ -142,15 +154,15 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
             continue;
         };
         if let Err(why) = (option.parse)(value, &mut settings) {
-            let given = if option.secret {
-                "a value that is not shown".to_owned()
-            } else {
-                format!("{value:?}")
+            let given = match option.show {
+                Show::Whole => format!("{value:?}"),
+                Show::Address => format!("{:?}", http::shown_url(value)),
+                Show::Never => "a value that is not shown".to_owned(),
             };
-            problems.push(Problem(format!(
-                "{name} is {given}: {why}; taken instead: {}",
-                option.default.replace('`', "")
-            )));
+            problems.push(Problem {
+                what: format!("{name} is {given}: {why}"),
+                taken: option.default.replace('`', ""),
+            });
         }
     }
     let known = |name: &str| {
@@ -159,7 +171,10 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
             .any(|option| name.strip_prefix(PREFIX) == Some(option.name))
     };
     for name in environment.names(PREFIX).filter(|name| !known(name)) {
-        problems.push(Problem(format!("{name} is not an option; see --help")));
+        problems.push(Problem {
+            what: format!("{name} is not an option; see --help"),
+            taken: String::new(),
+        });
     }
     (settings, problems)
 }
@@ -172,14 +187,15 @@ fn build(
 ) -> Result<Config, Inert> {
     let format = settings.format;
     let Some(url) = settings.endpoint else {
-        return Err(Inert::Because(format!(
-            "{PREFIX}ENDPOINT {}",
-            if environment.get("BROOKLET_ENDPOINT").is_some() {
-                "cannot be used"
-            } else {
-                "is not set"
-            }
-        )));
+        // Its problem is the reason, and needs no line of its own.
+        let at = problems
+            .iter()
+            .position(|problem| problem.what.starts_with(ENDPOINT));
+        let why = at.map_or_else(
+            || format!("{ENDPOINT} is not set"),
+            |at| problems.remove(at).what,
+        );
+        return Err(Inert::Because(why));
     };
     let mut headers = vec![("content-type".to_owned(), format.content_type.to_owned())];
     if let Some(key) = settings.api_key {
@@ -194,7 +210,9 @@ fn build(
     headers.extend(settings.headers);
     let http = http::Options {
         proxy: settings.proxy,
-        ca_pem: settings.ca_file.and_then(|path| read_file(&path, problems)),
+        ca_pem: settings
+            .ca_file
+            .and_then(|path| certificates(&path, problems)),
     };
     let types = settings.types;
     Ok(Config {
@@ -241,14 +259,17 @@ fn subscribed(types: Types) -> Vec<&'static str> {
     .collect()
 }
 
-/// Reads a file that an option names; one that cannot be read is a problem and is left out.
-fn read_file(path: &str, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Some(bytes),
+/// Reads the file of certificates; one that cannot be used is a problem and is left out.
+fn certificates(path: &str, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
+    let read = std::fs::read(path).map_err(|why| why.to_string());
+    let checked = read.and_then(|pem| http::usable_certificates(&pem).map(|()| pem));
+    match checked {
+        Ok(pem) => Some(pem),
         Err(why) => {
-            problems.push(Problem(format!(
-                "{PREFIX}CA_FILE is {path:?}: {why}; taken instead: none"
-            )));
+            problems.push(Problem {
+                what: format!("{PREFIX}CA_FILE is {path:?}: {why}"),
+                taken: "none".to_owned(),
+            });
             None
         }
     }
@@ -341,9 +362,9 @@ mod tests {
         let (config, told) = check(&[("BROOKLET_ENDPOINT", "nowhere")]);
         assert_eq!(
             config.expect_err("inert"),
-            because("BROOKLET_ENDPOINT cannot be used")
+            because("BROOKLET_ENDPOINT is \"nowhere\": it must begin with http:// or https://")
         );
-        assert_eq!(told.len(), 1);
+        assert!(told.is_empty());
     }
 
     #[test]

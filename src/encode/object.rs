@@ -66,9 +66,7 @@ impl Encode for Object {
         if !record.extra.is_empty() {
             name(out, "extra");
             let fields = record.extra.iter().map(|(k, v)| (&**k, v));
-            object(out, fields, |out, value| {
-                out.extend_from_slice(value.as_bytes());
-            });
+            object(out, fields, |out, value| json(out, value));
         }
         out.extend_from_slice(&self.identity);
         out.push(b'}');
@@ -85,7 +83,21 @@ fn name(out: &mut Vec<u8>, name: &str) {
 /// Writes a field whose value is JSON already.
 fn raw(out: &mut Vec<u8>, field: &str, value: &str) {
     name(out, field);
+    json(out, value);
+}
+
+/// Copies JSON text in one line: a line end in it can only stand between two tokens, and would end a line of `ndjson`.
+fn json(out: &mut Vec<u8>, value: &str) {
+    let from = out.len();
     out.extend_from_slice(value.as_bytes());
+    if memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
+        return;
+    }
+    for byte in out.iter_mut().skip(from) {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
 }
 
 /// Writes a field of text, if it is known.
@@ -198,6 +210,13 @@ mod tests {
                 r#""tags":{"team":"a \"b\"","x":"1"}}"#
             ),
         );
+    }
+
+    #[test]
+    fn a_value_over_several_lines_is_written_in_one() {
+        let mut out = Vec::new();
+        raw(&mut out, "record", "{\r\n  \"a\": \"b\\n\"\n}");
+        assert_eq!(out, br#","record":{    "a": "b\n" }"#);
     }
 
     #[test]

@@ -14,9 +14,10 @@ use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, TransportAdapter,
 };
 
+use super::gather::Gathered;
 use super::tls::{self, Roots};
 use crate::link;
 use crate::time::Stopwatch;
@@ -99,12 +100,13 @@ impl<In: Transport> Connector<In> for Connect {
                 }
             }
         };
+        let socket = TransportAdapter::new(transport, details.current_time.clone());
         match &self.tls {
             Some(tls) if details.needs_tls() => {
-                let secured = tls.wrap(details, less(details.timeout, watch), transport)?;
-                Ok(Some(Box::new(secured)))
+                let secured = tls.wrap(details, less(details.timeout, watch), socket)?;
+                Ok(Some(Box::new(Gathered::new(secured, details))))
             }
-            Some(_) | None => Ok(Some(transport)),
+            Some(_) | None => Ok(Some(Box::new(Gathered::new(socket, details)))),
         }
     }
 }

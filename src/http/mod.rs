@@ -4,6 +4,7 @@
 //! Every answer is read to its end, up to a limit, so that its connection can be used again.
 
 mod connect;
+mod gather;
 mod provider;
 mod tls;
 
@@ -135,7 +136,12 @@ impl Client {
             .proxy(proxy)
             .input_buffer_size(16 * 1024)
             .output_buffer_size(32 * 1024);
-        let roots = tls::extra_roots(options.ca_pem.as_deref().unwrap_or_default())?;
+        let pem = options.ca_pem.as_deref();
+        let roots = pem.map_or(Ok(Vec::new()), tls::extra_roots);
+        let roots = roots.map_err(|why| Error::Resource {
+            what: "the CA file".into(),
+            why,
+        })?;
         let chain = ().chain(ConnectProxyConnector::default()).chain(Connect::tls(roots));
         Ok(Self {
             agent: Agent::with_parts(config.build(), chain, Unresolved),
@@ -228,6 +234,30 @@ pub fn usable_url(url: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A URL as it may be printed: without the user, the password and the query that it may hold.
+#[must_use]
+pub fn shown_url(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match path.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), path),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}{host}{path}")
+}
+
+/// Whether PEM text holds certificates that can be trusted.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn usable_certificates(pem: &[u8]) -> Result<(), String> {
+    tls::extra_roots(pem).map(|_| ())
+}
+
 /// Whether a header's name and value can be sent at all.
 #[must_use]
 pub fn usable_header(name: &str, value: &str) -> bool {
@@ -276,6 +306,19 @@ mod tests {
         ] {
             let told = usable_url(bad).expect_err(bad);
             assert!(told.starts_with(why), "{bad}: {told}");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_of_a_url_is_shown() {
+        for (url, shown) in [
+            ("http://u:p@h:1/x@y?token=t", "http://h:1/x@y"),
+            ("https://h/x#f", "https://h/x"),
+            ("http://u@h", "http://h"),
+            ("u:p@h", "h"),
+            ("?", ""),
+        ] {
+            assert_eq!(shown_url(url), shown);
         }
     }
 

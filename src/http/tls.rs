@@ -2,20 +2,16 @@
 //!
 //! Our own few lines instead of ureq's, because ureq trusts either the bundled roots or given ones, and forgets sessions when a request has a timeout of its own.
 
-use std::fmt;
-use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
-};
+use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, TransportAdapter};
 
+use super::gather::Stream;
 use super::provider;
-use crate::error;
 
 /// Certificates to trust beside the bundled roots.
 pub(super) type Roots = Vec<CertificateDer<'static>>;
@@ -23,24 +19,19 @@ pub(super) type Roots = Vec<CertificateDer<'static>>;
 /// Reads certificates from PEM text.
 ///
 /// # Errors
-/// If the text holds something that is not a certificate, or is not empty and holds none.
-pub(super) fn extra_roots(pem: &[u8]) -> Result<Roots, error::Error> {
-    let refuse = |why: String| error::Error::Resource {
-        what: "the CA file".into(),
-        why,
-    };
+/// What is wrong with it, in words: something in it cannot be used, or there is no certificate in it.
+pub(super) fn extra_roots(pem: &[u8]) -> Result<Roots, String> {
     let mut roots = Vec::new();
-    for cert in CertificateDer::pem_slice_iter(pem) {
-        roots.push(cert.map_err(|why| refuse(format!("not PEM text: {why}")))?);
-    }
-    if roots.is_empty() && !pem.is_empty() {
-        return Err(refuse("it holds no certificate".into()));
-    }
     let mut store = RootCertStore::empty();
-    for cert in &roots {
+    for cert in CertificateDer::pem_slice_iter(pem) {
+        let cert = cert.map_err(|why| format!("it is not PEM text: {why}"))?;
         store
             .add(cert.clone())
-            .map_err(|why| refuse(format!("a certificate in it cannot be used: {why}")))?;
+            .map_err(|why| format!("a certificate in it cannot be used: {why}"))?;
+        roots.push(cert);
+    }
+    if roots.is_empty() {
+        return Err("it holds no certificate".into());
     }
     Ok(roots)
 }
@@ -67,8 +58,8 @@ impl Wrapper {
         &self,
         details: &ConnectionDetails<'_>,
         timeout: NextTimeout,
-        transport: Box<dyn Transport>,
-    ) -> Result<TlsTransport, Error> {
+        mut sock: TransportAdapter,
+    ) -> Result<StreamOwned<ClientConnection, TransportAdapter>, Error> {
         let config = self
             .config
             .get_or_init(|| Arc::new(client_config(&self.roots)));
@@ -77,18 +68,11 @@ impl Wrapper {
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| Error::Tls("the host is no name that a certificate can hold"))?;
         let mut conn = ClientConnection::new(Arc::clone(config), name).map_err(tls_error)?;
-        let mut sock = TransportAdapter::new(transport, details.current_time.clone());
         sock.set_timeout(timeout);
         while conn.is_handshaking() {
             conn.complete_io(&mut sock)?;
         }
-        Ok(TlsTransport {
-            buffers: LazyBuffers::new(
-                details.config.input_buffer_size(),
-                details.config.output_buffer_size(),
-            ),
-            stream: StreamOwned { conn, sock },
-        })
+        Ok(StreamOwned { conn, sock })
     }
 }
 
@@ -110,47 +94,11 @@ fn tls_error(why: rustls::Error) -> Error {
     Error::Other(Box::new(why))
 }
 
-/// A connection with TLS around it.
-pub(super) struct TlsTransport {
-    /// ureq's buffers, outside of TLS.
-    buffers: LazyBuffers,
-    /// The connection.
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
-}
+impl Stream for StreamOwned<ClientConnection, TransportAdapter> {
+    const TLS: bool = true;
 
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsTransport").finish_non_exhaustive()
-    }
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.sock.set_timeout(timeout);
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        self.stream.write_all(output)?;
-        self.stream.flush()?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.sock.set_timeout(timeout);
-        let input = self.buffers.input_append_buf();
-        let amount = self.stream.read(input)?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
+    fn socket(&mut self) -> &mut TransportAdapter {
+        &mut self.sock
     }
 }
 
@@ -160,13 +108,16 @@ mod tests {
 
     #[test]
     fn a_ca_file_that_is_none_is_named() {
-        assert!(extra_roots(b"").expect("nothing to read").is_empty());
-        for bad in [
-            &b"no pem at all"[..],
-            b"-----BEGIN CERTIFICATE-----\nMTIz\n-----END CERTIFICATE-----\n",
+        for (bad, told) in [
+            (&b""[..], "it holds no certificate"),
+            (b"no pem at all", "it holds no certificate"),
+            (
+                b"-----BEGIN CERTIFICATE-----\nMTIz\n-----END CERTIFICATE-----\n",
+                "a certificate in it cannot be used",
+            ),
         ] {
-            let told = extra_roots(bad).expect_err("refused").to_string();
-            assert!(told.starts_with("the CA file: "), "{told}");
+            let why = extra_roots(bad).expect_err("refused");
+            assert!(why.starts_with(told), "{why}");
         }
     }
 }
