@@ -1,0 +1,308 @@
+#!/usr/bin/env bash
+# Builds brooklet's static binary and its Lambda layer; `--help` is the manual.
+# It must not touch the user's python, and the same commit must give the same bytes, wherever the clone lies.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+usage: ./build.sh [x86_64|arm64|all] [--direct]
+       ./build.sh demo
+
+Builds the static binary dist/<arch>/brooklet and the layer dist/brooklet-<arch>.zip; without an architecture,
+this machine's. The layer holds, all of mode 755:
+
+  extensions/brooklet   the launcher, a shell script of one line
+  brooklet/brooklet     the binary
+  brooklet/wrapper      the entry of the wrapper mode (AWS_LAMBDA_EXEC_WRAPPER=/opt/brooklet/wrapper)
+
+  --direct   puts the binary itself at extensions/brooklet and nowhere else: for container images that have no
+             shell, and a millisecond faster. brooklet/wrapper finds it there; being a script, it still needs a shell.
+  demo       builds this machine's layer and shows it at work in a local Lambda.
+
+It takes Rust 1.88 or newer (stable will do), python3 with pip, and a network for the first run. What else it needs
+it fetches once into ${XDG_CACHE_HOME:-~/.cache}/brooklet, which all clones share: zig, as the linker and C compiler
+of both architectures, and cargo-zigbuild, both from PyPI. Where no `cc` is installed, zig also serves as that.
+
+Rust's standard library for the static targets comes from the first of these that works:
+  1. prebuilt: installed already, or added now with `rustup target add`, given 60 seconds;
+  2. source: built from the rust-src of the active toolchain, or of nightly;
+  3. source: built from Debian's rust-web-src with its rustc-web and cargo-web, which root gets installed by apt.
+Built from source it is built for size: the layer's zip is about an eighth smaller. The same commit gives the same
+bytes for the same compiler and the same choice here.
+
+environment:
+  BUILD_STD=prebuilt|source   considers only 1, or only 2 and 3
+  CARGO_TARGET_DIR            where cargo builds, instead of target/
+END
+}
+
+say() { printf 'build.sh: %s\n' "$*" >&2; }
+die() {
+  say "error: $1"
+  shift
+  [ $# = 0 ] || printf '  %s\n' "$@" >&2
+  exit 1
+}
+
+# ---- what to do ----
+
+arch='' direct='' demo=''
+for word; do
+  case $word in
+    x86_64 | arm64 | all | demo)
+      [ -z "$arch$demo" ] || { usage >&2; exit 2; }
+      if [ "$word" = demo ]; then demo=yes; else arch=$word; fi
+      ;;
+    --direct) direct=yes ;;
+    -h | --help) usage; exit 0 ;;
+    *) say "error: unknown argument: $word"; usage >&2; exit 2 ;;
+  esac
+done
+[ -z "$demo" ] || [ -z "$direct" ] || { usage >&2; exit 2; }
+case ${BUILD_STD:=auto} in auto | prebuilt | source) ;; *) die "BUILD_STD is '$BUILD_STD': take prebuilt or source" ;; esac
+
+case $(uname -m) in
+  x86_64 | amd64) host=x86_64 ;;
+  aarch64 | arm64) host=arm64 ;;
+  *) host='' ;;
+esac
+[ -n "$arch" ] || arch=${host:?this machine is neither x86_64 nor arm64: name an architecture}
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+target_dir=${CARGO_TARGET_DIR:-$repo/target}
+case $target_dir in /*) ;; *) target_dir=$PWD/$target_dir ;; esac
+export CARGO_TARGET_DIR=$target_dir
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/brooklet
+mkdir -p "$cache"
+cd "$repo"
+
+# ---- what it needs ----
+
+# Installs Debian packages where that is possible and takes nothing away; false where it is not.
+apt_updated=''
+apt_install() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  say "installing with apt-get: $*"
+  export DEBIAN_FRONTEND=noninteractive
+  [ -n "$apt_updated" ] || apt-get update -qq >&2 || return 1
+  apt_updated=yes
+  apt-get install -qq -y --no-remove --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >&2
+}
+
+command -v python3 >/dev/null || apt_install python3 python3-pip || die "python3 is missing" \
+  "install python3 and its pip (on Debian: apt-get install python3 python3-pip)"
+
+zig_version=0.17.1 zigbuild_version=0.24.0
+tools=$cache/zig-$zig_version-zigbuild-$zigbuild_version-$(uname -m)
+if [ ! -d "$tools" ]; then
+  pip=''
+  for python in python3 /usr/bin/python3; do
+    if "$python" -m pip --version >/dev/null 2>&1; then pip=$python && break; fi
+  done
+  if [ -z "$pip" ]; then
+    apt_install python3-pip || die "python3 has no pip" "install it (on Debian: apt-get install python3-pip)"
+    pip=/usr/bin/python3
+  fi
+  say "fetching zig $zig_version and cargo-zigbuild $zigbuild_version from PyPI (once, about 90 MB) into $tools"
+  # Beside the final place, so that the last step is a rename: another clone may be doing the same now.
+  fresh=$(mktemp -d "$cache/tools-XXXXXX")
+  trap 'rm -rf "$fresh"' EXIT
+  PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore "$pip" -m pip install --quiet --no-input \
+    --disable-pip-version-check --no-compile --no-deps --only-binary=:all: --target "$fresh" \
+    "ziglang==$zig_version" "cargo-zigbuild==$zigbuild_version" ||
+    die "cannot fetch zig and cargo-zigbuild" "they are the packages ziglang and cargo-zigbuild of PyPI;" \
+      "pip has to reach it, directly or through the index it is configured for"
+  chmod 755 "$fresh"
+  mv "$fresh" "$tools" 2>/dev/null || [ -d "$tools" ]
+  rm -rf "$fresh"
+  trap - EXIT
+fi
+export CARGO_ZIGBUILD_ZIG_PATH=$tools/ziglang/zig CARGO_ZIGBUILD_CACHE_DIR=$cache ZIG_GLOBAL_CACHE_DIR=$cache/zig
+
+# A machine without a C compiler has zig as one: at the end of the PATH, an installed compiler comes first.
+for name in cc ar; do
+  script=$(printf '#!/bin/sh\nexec "%s/ziglang/zig" %s "$@"' "$tools" "$name")
+  [ "$(cat "$cache/fallback/$name" 2>/dev/null)" != "$script" ] || continue
+  mkdir -p "$cache/fallback"
+  printf '%s\n' "$script" >"$cache/fallback/.$name.$$"
+  chmod 755 "$cache/fallback/.$name.$$"
+  mv -f "$cache/fallback/.$name.$$" "$cache/fallback/$name"
+done
+PATH=$PATH:$cache/fallback
+
+# ---- where the standard library comes from ----
+
+wanted=$(sed -n 's/^rust-version = "\([0-9]*\.[0-9]*\)"$/\1/p' Cargo.toml)
+
+# The toolchain in a directory is new enough.
+suits() {
+  local version
+  version=$("$1/bin/rustc" --version 2>/dev/null | cut -d' ' -f2) && [ -x "$1/bin/cargo" ] || return 1
+  version=${version%%-*}
+  local minor=${version#*.}
+  [ "${version%%.*}" -gt "${wanted%%.*}" ] || [ "${minor%%.*}" -ge "${wanted#*.}" ]
+}
+has_std() { compgen -G "$1/lib/rustlib/$2/lib/libstd-*.rlib" >/dev/null; }
+has_source() { [ -f "$1/lib/rustlib/src/rust/library/std/Cargo.toml" ]; }
+
+# The user's own Rust, if it is there and new enough: a directory with bin/rustc and bin/cargo.
+own=$("${RUSTC:-rustc}" --print sysroot 2>/dev/null) && suits "$own" || own=''
+
+# Adds the target with rustup. Where its servers cannot be reached it hangs, so it gets a limit, and is not asked again
+# for a day.
+rustup_add() {
+  local target=$1 seconds=60 stamp=$cache/rustup-did-not-answer
+  command -v rustup >/dev/null || return 1
+  if [ "$BUILD_STD" = auto ] && [ -n "$(find "$stamp" -mtime -1 2>/dev/null)" ]; then
+    say "not asking rustup for $target: it did not answer within the last day (to ask again, remove $stamp)"
+    return 1
+  fi
+  say "rustup target add $target (at most $seconds seconds)"
+  # Not `timeout`: not every machine has it, and what rustup starts must go with it.
+  if python3 - "$seconds" rustup target add "$target" <<'END'
+import os, signal, subprocess, sys
+child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+try:
+    sys.exit(child.wait(int(sys.argv[1])))
+except subprocess.TimeoutExpired:
+    os.killpg(child.pid, signal.SIGKILL)
+    sys.exit("build.sh: rustup did not answer in time")
+END
+  then
+    rm -f "$stamp"
+  else
+    : >"$stamp"
+    return 1
+  fi
+}
+
+# Sets `sysroot` (the toolchain to build with), `std` (prebuilt or source) and `origin` (in words) for a target.
+choose_std() {
+  local target=$1 nightly
+  if [ "$BUILD_STD" != source ] && [ -n "$own" ]; then
+    has_std "$own" "$target" || rustup_add "$target" || true
+    if has_std "$own" "$target"; then
+      sysroot=$own std=prebuilt origin='prebuilt'
+      return
+    fi
+  fi
+  [ "$BUILD_STD" != prebuilt ] || die "there is no prebuilt standard library for $target" \
+    "tried: $(command -v rustup >/dev/null && echo "rustup target add $target" || echo "nothing, as rustup is not installed")" \
+    "install it (with rustup: rustup target add $target), or let BUILD_STD=source build it"
+  std=source
+  if [ -n "$own" ] && has_source "$own"; then
+    sysroot=$own origin='source (rust-src of the active toolchain)'
+    return
+  fi
+  nightly=$(RUSTUP_AUTO_INSTALL=0 rustup run nightly rustc --print sysroot 2>/dev/null || true)
+  if [ -n "$nightly" ] && suits "$nightly" && has_source "$nightly"; then
+    sysroot=$nightly origin='source (rust-src of nightly)'
+    return
+  fi
+  sysroot=/usr origin="source (Debian's rust-web-src)"
+  if ! suits /usr || ! has_source /usr; then
+    apt_install rustc-web cargo-web rust-web-src || true
+  fi
+  suits /usr && has_source /usr || die "there is no standard library for $target" \
+    "tried: rustup target add $target; the rust-src component of the active toolchain and of nightly;" \
+    "       Debian's packages rustc-web, cargo-web and rust-web-src, version $wanted or newer" \
+    "install any one of them:" \
+    "  with rustup: rustup target add $target" \
+    "  with rustup: rustup component add rust-src" \
+    "  on Debian:   apt-get install rustc-web cargo-web rust-web-src"
+}
+
+# ---- building ----
+
+# One architecture: the binary and its layer.
+build() {
+  local arch=$1 target flags=() options=() binary
+  case $arch in
+    x86_64) target=x86_64-unknown-linux-musl ;;
+    arm64) target=aarch64-unknown-linux-musl ;;
+  esac
+  choose_std "$target"
+  say "building $arch with $("$sysroot/bin/rustc" --version | cut -d' ' -f1-2), standard library: $origin"
+
+  # No path of this machine may get into the binary. Of two that match, rustc takes the last one.
+  flags=(
+    "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rust"
+    "--remap-path-prefix=$cargo_home=/cargo"
+    "--remap-path-prefix=$repo=/brooklet"
+    "--remap-path-prefix=$target_dir=/target"
+    # zig brings the start files and musl.
+    -Clink-self-contained=no
+  )
+  # zig links no position-independent program here, so the code need not be such: 8 kB less of zip on x86_64.
+  # On arm64 it is 1.5 kB more.
+  [ "$arch" != x86_64 ] || flags+=(-Crelocation-model=static)
+  if [ "$std" = source ]; then
+    options=(-Zbuild-std=std,panic_unwind -Zbuild-std-features=optimize_for_size,panic-unwind)
+  fi
+  (
+    # Flags of the user's own would change the bytes.
+    unset RUSTFLAGS CARGO_BUILD_RUSTFLAGS CFLAGS CPPFLAGS CXXFLAGS LDFLAGS
+    [ "$std" = prebuilt ] || export RUSTC_BOOTSTRAP=1
+    export CARGO=$sysroot/bin/cargo RUSTC=$sysroot/bin/rustc
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
+    export CARGO_ENCODED_RUSTFLAGS
+    "$tools/bin/cargo-zigbuild" zigbuild --release --locked --bin brooklet --target "$target" ${options[@]+"${options[@]}"}
+  ) || die "the build for $arch failed: see above"
+
+  binary=$target_dir/$target/release/brooklet
+  # Not written in place: a running copy would keep that from working.
+  mkdir -p "dist/$arch"
+  cp "$binary" "dist/$arch/.brooklet"
+  chmod 755 "dist/$arch/.brooklet"
+  mv -f "dist/$arch/.brooklet" "dist/$arch/brooklet"
+  pack "$arch"
+}
+
+# The layer and the closing lines. Order, times, modes and level are fixed, so that the bytes are.
+pack() {
+  python3 - "$1" "$origin" ${direct:+direct} <<'END'
+import hashlib, os, sys, zipfile
+
+arch, origin, direct = sys.argv[1], sys.argv[2], len(sys.argv) > 3
+binary, layer = f"dist/{arch}/brooklet", f"dist/brooklet-{arch}.zip"
+members = [("brooklet/wrapper", "extensions/wrapper")]
+if direct:
+    members += [("extensions/brooklet", binary)]
+else:
+    members += [("brooklet/brooklet", binary), ("extensions/brooklet", "extensions/brooklet")]
+with zipfile.ZipFile(layer + ".new", "w") as archive:
+    for name, path in members:
+        entry = zipfile.ZipInfo(name)
+        entry.create_system = 3
+        entry.external_attr = 0o100755 << 16
+        with open(path, "rb") as file:
+            archive.writestr(entry, file.read(), zipfile.ZIP_DEFLATED, 9)
+os.replace(layer + ".new", layer)
+
+print(f"{arch}: standard library {origin}" + (", direct layer" if direct else ""))
+for path in binary, layer:
+    with open(path, "rb") as file:
+        data = file.read()
+    print(f"  {path:<26} {len(data):>9,} bytes  sha256 {hashlib.sha256(data).hexdigest()}")
+END
+}
+
+if [ -z "$demo" ]; then
+  case $arch in all) archs='x86_64 arm64' ;; *) archs=$arch ;; esac
+  for each in $archs; do build "$each"; done
+  exit
+fi
+
+build "$host"
+layer=$(mktemp -d)
+trap 'rm -rf "$layer"' EXIT
+python3 - "dist/brooklet-$host.zip" "$layer" <<'END'
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as archive:
+    for entry in archive.infolist():
+        os.chmod(archive.extract(entry, sys.argv[2]), entry.external_attr >> 16)
+END
+[ -n "$own" ] || own=$sysroot
+say "building the local Lambda"
+CARGO=$own/bin/cargo RUSTC=$own/bin/rustc "$own/bin/cargo" run --quiet --locked --example local -- --opt "$layer"
