@@ -28,7 +28,12 @@ fn readme_has_every_option_and_no_other() {
             )
         })
         .collect();
-    assert_eq!(readme_rows(), rows, "README's option table is to be:\n{}", rows.join("\n"));
+    assert_eq!(
+        readme_rows(),
+        rows,
+        "README's option table is to be:\n{}",
+        rows.join("\n")
+    );
 }
 
 #[test]

@@ -1,0 +1,149 @@
+"""The destination: records every request that brooklet sends, and reads it with a strict model of its own.
+
+It answers 200 at once to everything; destinations that misbehave are the business of other tests.
+"""
+
+import gzip
+import http.server
+import json
+import re
+import threading
+import time
+
+# Every field a record may have; one that is not here is a mistake of the product or a change to be made here.
+FIELDS = {
+    "timestamp", "type", "level", "message", "record", "request_id", "trace_id", "tenant_id", "cold_start",
+    "function_name", "function_version", "function_arn", "function_memory_mb", "region", "account_id", "record_id",
+    "tags",
+}
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+
+
+class Request:
+    """One request as it came."""
+
+    def __init__(self, method, path, headers, body):
+        self.method, self.path, self.headers, self.body = method, path, headers, body
+
+    def records(self):
+        """The records in the body; an AssertionError says what is not as promised."""
+        kind = self.headers.get("Content-Type", "")
+        body = self.body
+        assert self.method == "POST", "the sink got a %s" % self.method
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        else:
+            assert "Content-Encoding" not in self.headers, self.headers["Content-Encoding"]
+        text = body.decode("utf-8")
+        if kind == "application/json":
+            records = json.loads(text)
+            assert isinstance(records, list), "the body is not a JSON array: %.200s" % text
+        elif kind == "application/x-ndjson":
+            assert text.endswith("\n"), "the last line is not ended: %.200r" % text[-200:]
+            records = [json.loads(line) for line in text[:-1].split("\n")]
+        else:
+            raise AssertionError("unexpected Content-Type %r" % kind)
+        assert records, "an empty payload was sent"
+        for record in records:
+            check(record)
+        return records
+
+
+def check(record):
+    """What holds for every record."""
+    assert isinstance(record, dict), "a record is not an object: %r" % (record,)
+    unknown = set(record) - FIELDS
+    assert not unknown, "unknown fields %s in %r" % (sorted(unknown), record)
+    for name in ("timestamp", "type", "record_id"):
+        assert record.get(name), "no %s in %r" % (name, record)
+    assert TIME.match(record["timestamp"]), "timestamp %r" % record["timestamp"]
+    assert "message" in record or "record" in record, "neither message nor record in %r" % (record,)
+
+
+class Sink:
+    """An HTTP server on a free port, in a thread; use it in a with statement."""
+
+    def __init__(self):
+        self.requests = []
+        self.changed = threading.Condition()
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """Keeps what comes and says 200."""
+
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                """Reads the body, by length or in chunks."""
+                if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+                    body = b""
+                    while True:
+                        size = int(self.rfile.readline().split(b";")[0], 16)
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                        if size == 0:
+                            break
+                else:
+                    body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                with sink.changed:
+                    sink.requests.append(Request(self.command, self.path, self.headers, body))
+                    sink.changed.notify_all()
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            do_GET = do_POST = do_PUT = handle_any
+
+            def log_message(self, *words):
+                """Says nothing: the terminal belongs to the cases."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def url(self):
+        """Where it listens."""
+        return "http://127.0.0.1:%d/logs?from=test" % self.server.server_address[1]
+
+    def records(self):
+        """All records so far, in the order they came."""
+        with self.changed:
+            requests = list(self.requests)
+        return [record for request in requests for record in request.records()]
+
+    def messages(self, kind="function"):
+        """The messages of one type so far; a record without one is a failure."""
+        found = []
+        for record in self.records():
+            if record["type"] == kind:
+                assert isinstance(record.get("message"), str), "no message in %r" % (record,)
+                assert "record" not in record, "message and record in %r" % (record,)
+                found.append(record["message"])
+        return found
+
+    def wait(self, what, true, seconds=20):
+        """Waits until `true()` holds, looking again with every request; the failure says what was waited for."""
+        end = time.monotonic() + seconds
+        with self.changed:
+            while not true():
+                left = end - time.monotonic()
+                came = len(self.requests)
+                assert left > 0, "not at the sink within %d s: %s (%d requests came)" % (seconds, what, came)
+                self.changed.wait(left)
+
+    def wait_quiet(self, quiet, seconds):
+        """Waits until no request has come for `quiet` seconds, which a loop never reaches."""
+        end = time.monotonic() + seconds
+        with self.changed:
+            while self.changed.wait(quiet):
+                assert time.monotonic() < end, "still sending after %d s: %d requests" % (seconds, len(self.requests))

@@ -1,0 +1,122 @@
+//! How much of it there may be, and what it costs.
+
+use crate::harness::{PATIENCE, Scenario, ships};
+use crate::lambda::function::Invocation;
+use crate::model;
+use crate::sink::Sink;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A batch of 1,000 events of 190 bytes, numbered from `first`.
+fn batch(first: usize) -> Vec<u8> {
+    let events: Vec<String> = (first..first + 1_000)
+        .map(|number| {
+            let head = r#"{"time":"2026-11-22T16:42:10.110Z","type":"function","record":""#;
+            let text = format!("record {number:07} ");
+            let fill = "abcdefghij klmnop,".repeat(8);
+            let room = 190 - head.len() - text.len() - 4;
+            format!("{head}{text}{}\\n\"}}", &fill[..room])
+        })
+        .collect();
+    assert_eq!(events[0].len(), 190);
+    format!("[{}]", events.join(",")).into_bytes()
+}
+
+#[test]
+fn a_hundred_thousand_records_arrive_once_each_within_the_memory() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FORMAT", "ndjson")
+        .option("FLUSH", "periodic:20")
+        .unfrozen()
+        .start();
+    let mut sender = run.lambda.sender();
+    for number in 0..100 {
+        let answer = sender.post("POST", "/", &batch(number * 1_000)).unwrap();
+        assert_eq!(answer.status, 200, "batch {number}");
+    }
+    assert!(
+        model::wait_records(&sink, 100_000, Duration::from_secs(60)),
+        "{}",
+        run.printed()
+    );
+    run.invoke(&Invocation::silent());
+    run.finish();
+    let numbers: Vec<String> = model::records(&sink)
+        .into_iter()
+        .filter_map(|record| record.message)
+        .map(|text| text[7..14].to_owned())
+        .collect();
+    assert_eq!(numbers.len(), 100_000);
+    assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), 100_000);
+    assert!(numbers.is_sorted(), "out of order");
+    model::assert_unique_ids(&model::records(&sink));
+}
+
+#[test]
+fn idle_it_needs_little() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink).start();
+    let init = run.init().clone();
+    run.invoke(&Invocation::lines(3));
+    run.finish_conserved(&sink);
+    assert!(init.vitals.threads > 0);
+    if ships() {
+        let limit = 2_500_000;
+        assert!(
+            init.vitals.resident <= limit,
+            "{} bytes resident when idle",
+            init.vitals.resident
+        );
+    }
+}
+
+#[test]
+fn two_hundred_invocations_leave_nothing_behind() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink).option("FLUSH", "next").start();
+    let mut early = None;
+    for number in 0..200 {
+        let report = run.invoke(&Invocation::lines(5));
+        if number == 100 {
+            early = Some(report.vitals);
+        }
+    }
+    let late = run.reports().last().unwrap().vitals;
+    let early = early.unwrap();
+    if ships() {
+        assert!(
+            late.resident <= early.resident + 1_000_000,
+            "{early:?} grew to {late:?}"
+        );
+    }
+    // tiny_http lets idle threads go and makes new ones.
+    assert!(
+        late.threads <= early.threads + 4,
+        "{early:?} grew to {late:?}"
+    );
+    run.finish_conserved(&sink);
+}
+
+#[test]
+fn a_flood_while_the_destination_hangs_keeps_to_the_memory() {
+    use crate::sink::script::{Reply, Script};
+    let sink = Sink::new(Script::always(Reply::hang()));
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH_BUDGET_MS", "100")
+        .unfrozen()
+        .start();
+    let mut sender = run.lambda.sender();
+    for number in 0..60 {
+        let answer = sender.post("POST", "/", &batch(number * 1_000)).unwrap();
+        assert_eq!(answer.status, 200, "batch {number}");
+    }
+    run.invoke(&Invocation::silent());
+    run.finish();
+    // What it could not keep is told, and the memory has been asserted by `finish`.
+    assert!(
+        run.lambda.wait_printed(PATIENCE, "drop"),
+        "{}",
+        run.printed()
+    );
+}
