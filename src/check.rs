@@ -80,25 +80,18 @@ fn probe(config: Config, report: &mut String) -> bool {
     debug_assert!(!fragment.ends_with(separator.as_bytes()));
     let stats = Stats::default();
     let outcome = destination.send(pieces.into_iter(), Deadline::after(PROBE_WAIT), &stats);
-    let (good, result) = match outcome {
-        Outcome::Delivered { status, odd: None } => (true, format!("delivered, status {status}")),
-        Outcome::Delivered {
-            status,
-            odd: Some(odd),
-        } => (
-            false,
-            format!("status {status}, but with {odd}: is the endpoint right?"),
-        ),
-        Outcome::Later { why, .. } => (
-            false,
-            format!("not delivered, {} tries: {why}", stats.retried.get() + 1),
-        ),
-        Outcome::TooLarge => (false, "refused, status 413: too large".to_owned()),
-        Outcome::Refused { status, answer } => {
-            (false, format!("refused, status {status}: {answer}"))
-        }
-    };
-    line(report, "result", &result);
+    let good = matches!(outcome, Outcome::Delivered { odd: None, .. });
+    line(report, "result", &outcome.to_string());
+    if let Outcome::Delivered { odd: Some(odd), .. } = outcome {
+        line(
+            report,
+            "but",
+            &format!("that is {odd}: is the endpoint right?"),
+        );
+    }
+    if stats.retried.get() > 0 {
+        line(report, "tries", &(stats.retried.get() + 1).to_string());
+    }
     good
 }
 

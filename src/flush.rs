@@ -396,9 +396,9 @@ impl Flusher {
             let separator = self.options.format.frame.separator;
             let pieces = self.buffer.pieces(batch, separator);
             let outcome = self.destination.send(pieces, deadline, &self.stats);
-            say!(Debug, "{} records: {outcome:?}", batch.records);
+            say!(Debug, "{} records: {outcome}", batch.records);
             match outcome {
-                Outcome::Delivered { status, odd } => {
+                Outcome::Delivered { status, odd, .. } => {
                     self.breaker.succeeded();
                     self.buffer.release(batch.records);
                     self.stats.delivered.add(batch.records);

@@ -99,13 +99,10 @@ fn start(
     };
     match lambda.subscribe(&subscription)? {
         Subscribed::Yes(way) => {
-            say_once!(Info, "subscribed: {way}, port {}", listener.port());
+            say_once!(Info, "{way}: done, port {}", listener.port());
         }
-        Subscribed::NotSupported(answer) => {
-            say_once!(
-                Warn,
-                "telemetry is not supported here, no logs are shipped: {answer}"
-            );
+        Subscribed::NotSupported => {
+            say_once!(Warn, "telemetry is not supported here: no logs are shipped");
             return Ok(None);
         }
     }

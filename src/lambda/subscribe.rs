@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Lambda, refused};
-use crate::error::{Error, excerpt};
+use crate::error::Error;
 use crate::http::Verb;
 use crate::time::Deadline;
 
@@ -50,31 +50,31 @@ pub struct Subscription {
 /// How a subscription ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Subscribed {
-    /// The stream will come; says by which API and schema.
+    /// The stream will come; says by which call.
     Yes(&'static str),
-    /// The platform says that it has no such stream, as emulators do; with its words.
-    NotSupported(String),
+    /// The platform says that it has no such stream, as emulators do.
+    NotSupported,
 }
 
-/// The ways to subscribe: API, path and schema, newest first.
+/// The ways to subscribe: API, path, schema and what the call is called in messages, newest first.
 const WAYS: [(Api, &str, &str, &str); 3] = [
     (
         Api::Telemetry,
         "/2022-07-01/telemetry",
         "2025-01-29",
-        "Telemetry API, schema 2025-01-29",
+        "subscribe to the Telemetry API, schema 2025-01-29",
     ),
     (
         Api::Telemetry,
         "/2022-07-01/telemetry",
         "2022-12-13",
-        "Telemetry API, schema 2022-12-13",
+        "subscribe to the Telemetry API, schema 2022-12-13",
     ),
     (
         Api::Logs,
         "/2020-08-15/logs",
         "2021-03-18",
-        "Logs API, schema 2021-03-18",
+        "subscribe to the Logs API, schema 2021-03-18",
     ),
 ];
 
@@ -84,9 +84,8 @@ impl Lambda {
     /// # Errors
     /// The last refusal, if every way was refused, or whatever else stood in the way.
     pub fn subscribe(&self, subscription: &Subscription) -> Result<Subscribed, Error> {
-        let call = "subscribe";
         let mut last = None;
-        for (api, path, schema, name) in WAYS {
+        for (api, path, schema, call) in WAYS {
             if subscription.api != Api::Auto && subscription.api != api {
                 continue;
             }
@@ -94,14 +93,14 @@ impl Lambda {
             let deadline = Deadline::after(SUBSCRIBE_WAIT);
             let answer = self.call(call, Verb::Put, path, &body, Some(deadline))?;
             match answer.status {
-                200 => return Ok(Subscribed::Yes(name)),
-                202 => return Ok(Subscribed::NotSupported(excerpt(&answer.body))),
+                200 => return Ok(Subscribed::Yes(call)),
+                202 => return Ok(Subscribed::NotSupported),
                 400 | 404 => last = Some(refused(call, &answer)),
                 _ => return Err(refused(call, &answer)),
             }
         }
         Err(last.unwrap_or_else(|| Error::Answer {
-            call,
+            call: "subscribe",
             why: "there was none".into(),
         }))
     }

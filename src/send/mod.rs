@@ -6,6 +6,9 @@ mod breaker;
 mod gzip;
 pub mod retry;
 
+use std::fmt;
+use std::time::Duration;
+
 pub use breaker::Breaker;
 
 use self::gzip::Gzip;
@@ -31,8 +34,8 @@ pub struct Options {
     pub http: http::Options,
 }
 
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers and a URL's query may hold secrets.
         f.debug_struct("Options")
             .field("headers", &self.headers.len())
@@ -47,8 +50,10 @@ impl std::fmt::Debug for Options {
 pub enum Outcome {
     /// The destination took it.
     Delivered {
-        /// The last status.
+        /// The status.
         status: u16,
+        /// The beginning of the answer.
+        answer: String,
         /// What is odd about the answer, if anything.
         odd: Option<&'static str>,
     },
@@ -57,7 +62,7 @@ pub enum Outcome {
         /// What happened, in words.
         why: String,
         /// From `Retry-After`.
-        asked: Option<std::time::Duration>,
+        asked: Option<Duration>,
     },
     /// The destination says that it is too large.
     TooLarge,
@@ -68,6 +73,22 @@ pub enum Outcome {
         /// The beginning of the answer.
         answer: String,
     },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, status, answer) = match self {
+            Self::Delivered { status, answer, .. } => ("delivered", status, answer),
+            Self::Refused { status, answer } => ("refused", status, answer),
+            Self::TooLarge => return f.write_str("refused as too large, status 413"),
+            Self::Later { why, .. } => return write!(f, "not delivered: {why}"),
+        };
+        write!(f, "{what}, status {status}")?;
+        if answer.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {answer}")
+    }
 }
 
 /// A destination that payloads are delivered to.
@@ -156,6 +177,7 @@ impl Destination {
                     Verdict::Delivered => {
                         return Outcome::Delivered {
                             status: answer.status,
+                            answer: excerpt(&answer.body),
                             odd: odd(&answer),
                         };
                     }
