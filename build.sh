@@ -24,14 +24,15 @@ it fetches once into ${XDG_CACHE_HOME:-~/.cache}/brooklet, which all clones shar
 of both architectures, and cargo-zigbuild, both from PyPI. Where no `cc` is installed, zig also serves as that.
 
 Rust's standard library for the static targets comes from the first of these that works:
-  1. prebuilt: installed already, or added now with `rustup target add`, given 60 seconds;
-  2. source: built from the rust-src of the active toolchain, or of nightly;
-  3. source: built from Debian's rust-web-src with its rustc-web and cargo-web, which root gets installed by apt.
-Built from source it is built for size: the layer's zip is about an eighth smaller. The same commit gives the same
-bytes for the same compiler and the same choice here.
+  1. source: built from the rust-src of the active toolchain, installed already or added now with
+     `rustup component add`, given 60 seconds; or from that of nightly;
+  2. source: built from Debian's rust-web-src with its rustc-web and cargo-web, which root gets installed by apt;
+  3. prebuilt: installed already, or added now with `rustup target add`, given 60 seconds.
+Built from source it is built for size: the layer's zip is an eighth smaller, and only so is it within its limits. The
+same commit gives the same bytes for the same compiler and the same choice here.
 
 environment:
-  BUILD_STD=prebuilt|source   considers only 1, or only 2 and 3
+  BUILD_STD=source|prebuilt   considers only 1 and 2, or only 3
   CARGO_TARGET_DIR            where cargo builds, instead of target/
 END
 }
@@ -71,7 +72,6 @@ esac
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 target_dir=${CARGO_TARGET_DIR:-$repo/target}
 case $target_dir in /*) ;; *) target_dir=$PWD/$target_dir ;; esac
-export CARGO_TARGET_DIR=$target_dir
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/brooklet
 mkdir -p "$cache"
@@ -149,18 +149,18 @@ has_source() { [ -f "$1/lib/rustlib/src/rust/library/std/Cargo.toml" ]; }
 # The user's own Rust, if it is there and new enough: a directory with bin/rustc and bin/cargo.
 own=$("${RUSTC:-rustc}" --print sysroot 2>/dev/null) && suits "$own" || own=''
 
-# Adds the target with rustup. Where its servers cannot be reached it hangs, so it gets a limit, and is not asked again
+# Adds something with rustup. Where its servers cannot be reached it hangs, so it gets a limit, and is not asked again
 # for a day.
 rustup_add() {
-  local target=$1 seconds=60 stamp=$cache/rustup-did-not-answer
+  local seconds=60 stamp=$cache/rustup-did-not-answer
   command -v rustup >/dev/null || return 1
   if [ "$BUILD_STD" = auto ] && [ -n "$(find "$stamp" -mtime -1 2>/dev/null)" ]; then
-    say "not asking rustup for $target: it did not answer within the last day (to ask again, remove $stamp)"
+    say "not asking rustup for $3: it did not answer within the last day (to ask again, remove $stamp)"
     return 1
   fi
-  say "rustup target add $target (at most $seconds seconds)"
+  say "rustup $* (at most $seconds seconds)"
   # Not `timeout`: not every machine has it, and what rustup starts must go with it.
-  if python3 - "$seconds" rustup target add "$target" <<'END'
+  if python3 - "$seconds" rustup "$@" <<'END'
 import os, signal, subprocess, sys
 child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
 try:
@@ -180,37 +180,41 @@ END
 # Sets `sysroot` (the toolchain to build with), `std` (prebuilt or source) and `origin` (in words) for a target.
 choose_std() {
   local target=$1 nightly
-  if [ "$BUILD_STD" != source ] && [ -n "$own" ]; then
-    has_std "$own" "$target" || rustup_add "$target" || true
-    if has_std "$own" "$target"; then
-      sysroot=$own std=prebuilt origin='prebuilt'
+  if [ "$BUILD_STD" != prebuilt ]; then
+    std=source
+    if [ -n "$own" ] && { has_source "$own" || rustup_add component add rust-src; } && has_source "$own"; then
+      sysroot=$own origin='source (rust-src of the active toolchain)'
+      return
+    fi
+    nightly=$(RUSTUP_AUTO_INSTALL=0 rustup run nightly rustc --print sysroot 2>/dev/null || true)
+    if [ -n "$nightly" ] && suits "$nightly" && has_source "$nightly"; then
+      sysroot=$nightly origin='source (rust-src of nightly)'
+      return
+    fi
+    if ! suits /usr || ! has_source /usr; then
+      apt_install rustc-web cargo-web rust-web-src || true
+    fi
+    if suits /usr && has_source /usr; then
+      sysroot=/usr origin="source (Debian's rust-web-src)"
       return
     fi
   fi
-  [ "$BUILD_STD" != prebuilt ] || die "there is no prebuilt standard library for $target" \
-    "tried: $(command -v rustup >/dev/null && echo "rustup target add $target" || echo "nothing, as rustup is not installed")" \
-    "install it (with rustup: rustup target add $target), or let BUILD_STD=source build it"
-  std=source
-  if [ -n "$own" ] && has_source "$own"; then
-    sysroot=$own origin='source (rust-src of the active toolchain)'
-    return
+  if [ "$BUILD_STD" != source ] && [ -n "$own" ]; then
+    has_std "$own" "$target" || rustup_add target add "$target" || true
+    if has_std "$own" "$target"; then
+      sysroot=$own std=prebuilt origin='prebuilt'
+      [ "$BUILD_STD" = prebuilt ] ||
+        say "no source of the standard library is to be had, so the layer gets an eighth larger than it need be"
+      return
+    fi
   fi
-  nightly=$(RUSTUP_AUTO_INSTALL=0 rustup run nightly rustc --print sysroot 2>/dev/null || true)
-  if [ -n "$nightly" ] && suits "$nightly" && has_source "$nightly"; then
-    sysroot=$nightly origin='source (rust-src of nightly)'
-    return
-  fi
-  sysroot=/usr origin="source (Debian's rust-web-src)"
-  if ! suits /usr || ! has_source /usr; then
-    apt_install rustc-web cargo-web rust-web-src || true
-  fi
-  suits /usr && has_source /usr || die "there is no standard library for $target" \
-    "tried: rustup target add $target; the rust-src component of the active toolchain and of nightly;" \
-    "       Debian's packages rustc-web, cargo-web and rust-web-src, version $wanted or newer" \
+  die "there is no standard library for $target" \
+    "tried, as BUILD_STD is $BUILD_STD: the rust-src component of the active toolchain and of nightly; Debian's" \
+    "packages rustc-web, cargo-web and rust-web-src, version $wanted or newer; the prebuilt target of rustup" \
     "install any one of them:" \
-    "  with rustup: rustup target add $target" \
     "  with rustup: rustup component add rust-src" \
-    "  on Debian:   apt-get install rustc-web cargo-web rust-web-src"
+    "  on Debian:   apt-get install rustc-web cargo-web rust-web-src" \
+    "  with rustup: rustup target add $target"
 }
 
 # ---- building ----
@@ -245,12 +249,15 @@ build() {
     unset RUSTFLAGS CARGO_BUILD_RUSTFLAGS CFLAGS CPPFLAGS CXXFLAGS LDFLAGS
     [ "$std" = prebuilt ] || export RUSTC_BOOTSTRAP=1
     export CARGO=$sysroot/bin/cargo RUSTC=$sysroot/bin/rustc
+    # A directory for each way: cargo remembers there what rustc said of a target, and rustc says more of it under
+    # RUSTC_BOOTSTRAP. In a shared one the bytes would depend on who asked first.
+    export CARGO_TARGET_DIR=$target_dir/$std
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
     export CARGO_ENCODED_RUSTFLAGS
     "$tools/bin/cargo-zigbuild" zigbuild --release --locked --bin brooklet --target "$target" ${options[@]+"${options[@]}"}
   ) || die "the build for $arch failed: see above"
 
-  binary=$target_dir/$target/release/brooklet
+  binary=$target_dir/$std/$target/release/brooklet
   # Not written in place: a running copy would keep that from working.
   mkdir -p "dist/$arch"
   cp "$binary" "dist/$arch/.brooklet"
@@ -305,4 +312,4 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 END
 [ -n "$own" ] || own=$sysroot
 say "building the local Lambda"
-CARGO=$own/bin/cargo RUSTC=$own/bin/rustc "$own/bin/cargo" run --quiet --locked --example local -- --opt "$layer"
+CARGO_TARGET_DIR=$target_dir RUSTC=$own/bin/rustc "$own/bin/cargo" run --quiet --locked --example local -- --opt "$layer"

@@ -116,11 +116,10 @@ impl Scenario {
         self
     }
 
-    /// Runs while no other scenario does, and allows a hold of the budget and 20 ms, no more, on top of
-    /// the 25 ms for which the platform keeps `platform.runtimeDone`: the budget cannot begin before.
+    /// Runs while no other scenario does, and allows a hold of the budget and 20 ms, no more.
     pub(crate) fn alone(mut self) -> Self {
         self.alone = true;
-        self.slack = Duration::from_millis(20 + 25);
+        self.slack = Duration::from_millis(20);
         self
     }
 

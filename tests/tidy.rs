@@ -12,7 +12,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("SystemTime", &["time.rs"]),
     ("Instant", &["time.rs"]),
     ("thread::sleep", &["time.rs"]),
-    ("stderr", &["diag.rs"]),
+    ("stderr()", &["diag.rs"]),
     ("eprint", &[]),
     ("println", &[]),
     ("stdout", &["main.rs"]),

@@ -257,6 +257,12 @@ impl Process {
             .collect()
     }
 
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let files = format!("/proc/{}/fd", self.pid.as_raw_nonzero());
+        std::fs::read_dir(files).map_or(0, Iterator::count)
+    }
+
     /// When it stood still.
     pub(crate) fn frozen(&self) -> Vec<(Instant, Option<Instant>)> {
         self.shared.lock().frozen.clone()

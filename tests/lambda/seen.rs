@@ -6,6 +6,7 @@ use super::Lambda;
 use super::api::{self, Extension, State};
 use super::post::Sender;
 use super::process::{Exit, Printed, Process, Vitals};
+use super::shape::Fact;
 use super::telemetry::{self, Delivery, Event};
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,17 @@ impl Lambda {
         read(&self.api.lock().extension)
     }
 
-    /// Every POST of telemetry, of earlier processes first.
+    /// Everything that happened in the environment of the current process, and when.
+    pub(crate) fn told(&self) -> Vec<(Instant, Fact)> {
+        self.hub().told()
+    }
+
+    /// When each POST of telemetry to the current process began, and how many events it had.
+    pub(crate) fn posts(&self) -> Vec<(Instant, usize)> {
+        self.hub().posts()
+    }
+
+    /// Every POST of telemetry that is over, of earlier processes first.
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         let mut all: Vec<Delivery> = self
             .past
@@ -165,6 +176,11 @@ impl Lambda {
             .as_ref()
             .map(Process::states)
             .unwrap_or_default()
+    }
+
+    /// How many files and sockets the process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        self.process.as_ref().map_or(0, Process::open_files)
     }
 
     /// When the process stood still.

@@ -79,6 +79,8 @@ impl Delivery {
 #[derive(Debug)]
 struct Inner {
     world: World,
+    told: Vec<(Instant, Fact)>,
+    posts: Vec<(Instant, usize)>,
     init_history: Vec<(String, Fact)>,
     keeps_history: bool,
     subscription: Option<Subscription>,
@@ -109,6 +111,8 @@ impl Hub {
         let hub = Arc::new(Self {
             inner: Mutex::new(Inner {
                 world,
+                told: Vec::new(),
+                posts: Vec::new(),
                 init_history: Vec::new(),
                 keeps_history: true,
                 subscription: None,
@@ -147,8 +151,9 @@ impl Hub {
         let mut inner = self.lock();
         inner.enqueue(&time, &fact);
         if inner.keeps_history && fact.of_init() {
-            inner.init_history.push((time, fact));
+            inner.init_history.push((time, fact.clone()));
         }
+        inner.told.push((Instant::now(), fact));
         drop(inner);
         self.changed.notify_all();
     }
@@ -212,7 +217,17 @@ impl Hub {
         inner.queue.is_empty() && !inner.in_flight
     }
 
-    /// Every POST so far.
+    /// Everything that happened so far, whether anybody subscribed to it or not.
+    pub(crate) fn told(&self) -> Vec<(Instant, Fact)> {
+        self.lock().told.clone()
+    }
+
+    /// When each POST began, answered or not, and how many events it had.
+    pub(crate) fn posts(&self) -> Vec<(Instant, usize)> {
+        self.lock().posts.clone()
+    }
+
+    /// Every POST so far that is over.
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.lock().deliveries.clone()
     }
@@ -247,8 +262,12 @@ impl Hub {
             let body = batch(&events);
             let mut tries = 0;
             loop {
-                let freezes = self.lock().freezes;
                 let sent = Instant::now();
+                let freezes = {
+                    let mut inner = self.lock();
+                    inner.posts.push((sent, events.len()));
+                    inner.freezes
+                };
                 let result = post(
                     &mut line,
                     &mut connections,

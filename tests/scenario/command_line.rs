@@ -2,8 +2,9 @@
 
 use crate::harness::binary;
 use crate::model;
+use crate::sink::absent::Refusing;
 use crate::sink::script::{Reply, Script};
-use crate::sink::{Refusing, Sink, tls};
+use crate::sink::{Sink, tls};
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -3,9 +3,10 @@
 use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model;
+use crate::sink::absent::Refusing;
 use crate::sink::proxy::Proxy;
 use crate::sink::script::{Deed, Reply, Script};
-use crate::sink::{Refusing, Sink, tls};
+use crate::sink::{Sink, tls};
 use std::time::Duration;
 
 /// How many lines of standard error hold a text.

@@ -8,6 +8,7 @@ use crate::lambda::{InitFailure, api};
 use crate::model;
 use crate::sink::Sink;
 use crate::sink::proxy::Proxy;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// The paths called, in order.
@@ -501,6 +502,37 @@ fn events_are_asked_for_soon_after_exec() {
     // A bound that catches a sleep or a timeout in the way; the real measure is a bench.
     assert!(init.to_next < Duration::from_millis(100), "{init:?}");
     run.finish();
+}
+
+#[test]
+fn between_invocations_the_process_is_stopped_and_answers_nobody() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink).start();
+    assert!(!run.lambda.states().contains(&'T'));
+    for _ in 0..2 {
+        run.invoke(&Invocation::lines(2));
+        let states = run.lambda.states();
+        assert!(states.len() > 1, "{states:?}");
+        assert!(states.iter().all(|state| *state == 'T'), "{states:?}");
+        let cpu = run.lambda.vitals().cpu_ms;
+        let mut sender = run.lambda.sender();
+        let (out, answered) = channel();
+        std::thread::spawn(move || {
+            let answer = sender.post("POST", "/", b"[]");
+            // The test may have failed and gone.
+            let _nobody_waits = out.send(answer.map(|answer| answer.status));
+        });
+        assert_eq!(
+            answered.recv_timeout(Duration::from_millis(150)).err(),
+            Some(RecvTimeoutError::Timeout)
+        );
+        assert_eq!(run.lambda.vitals().cpu_ms, cpu);
+        run.lambda.thaw();
+        assert!(!run.lambda.states().contains(&'T'));
+        let status = answered.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(status, 200, "thawed, it takes what waited");
+    }
+    run.finish_conserved(&sink);
 }
 
 #[test]

@@ -3,12 +3,11 @@
 //! Plain and TLS, and the ways a destination can be absent: a port that refuses, one that never
 //! accepts. Must not know any of the product's formats; what a body means is the model's business.
 
-mod absent;
+pub(crate) mod absent;
 pub(crate) mod proxy;
 pub(crate) mod script;
 pub(crate) mod tls;
 
-pub(crate) use absent::{Refusing, Unaccepting};
 use crate::wire::{self, Framing, Headers};
 use rustix::net::sockopt::set_socket_linger;
 use script::{Deed, Reply, Script};

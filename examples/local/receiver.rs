@@ -1,0 +1,54 @@
+//! What the embedded receiver makes of a request: its records.
+//!
+//! It reads JSON as any destination would. Must not use the product's own types.
+
+use crate::sink::Received;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The fields of a record that are looked at.
+#[derive(Debug, Deserialize)]
+struct Fields {
+    /// The event's type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// A record's text.
+    message: Option<String>,
+    /// A record that is no text.
+    record: Option<Box<RawValue>>,
+    /// The invocation.
+    request_id: Option<String>,
+}
+
+/// One record as it arrived.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The type: `function`, `platform.start`, ...
+    pub(crate) kind: String,
+    /// Its text, or the JSON it carries.
+    pub(crate) says: String,
+    /// Whether it tells its invocation.
+    pub(crate) invoked: bool,
+    /// All of it.
+    pub(crate) whole: String,
+}
+
+/// The records of a request; `None` where its body is not an array of them.
+pub(crate) fn records(request: &Received) -> Option<Vec<Record>> {
+    let body = request.body();
+    let values: Vec<&RawValue> = serde_json::from_slice(&body).ok()?;
+    values
+        .into_iter()
+        .map(|value| {
+            let fields: Fields = serde_json::from_str(value.get()).ok()?;
+            Some(Record {
+                kind: fields.kind,
+                says: fields
+                    .message
+                    .or_else(|| fields.record.map(|record| record.get().to_owned()))?,
+                invoked: fields.request_id.is_some(),
+                whole: value.get().to_owned(),
+            })
+        })
+        .collect()
+}
