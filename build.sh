@@ -15,6 +15,8 @@ this machine's. The layer holds, all of mode 755:
   brooklet/brooklet     the binary
   brooklet/wrapper      the entry of the wrapper mode (AWS_LAMBDA_EXEC_WRAPPER=/opt/brooklet/wrapper)
 
+The same tree lies unzipped in dist/<arch>/layer, to be copied into container images.
+
   --direct   puts the binary itself at extensions/brooklet and nowhere else: for container images that have no
              shell, and a millisecond faster. brooklet/wrapper finds it there; being a script, it still needs a shell.
   demo       builds this machine's layer and shows it at work in a local Lambda.
@@ -120,9 +122,11 @@ if [ ! -d "$tools" ]; then
 fi
 export CARGO_ZIGBUILD_ZIG_PATH=$tools/ziglang/zig CARGO_ZIGBUILD_CACHE_DIR=$cache ZIG_GLOBAL_CACHE_DIR=$cache/zig
 
-# A machine without a C compiler has zig as one: at the end of the PATH, an installed compiler comes first.
+# A machine without a C compiler has zig as one: at the end of the PATH, an installed compiler comes first. It is told
+# a target in clang's words, which are not zig's; it is always this machine.
 for name in cc ar; do
-  script=$(printf '#!/bin/sh\nexec "%s/ziglang/zig" %s "$@"' "$tools" "$name")
+  script=$(printf '%s\n' '#!/bin/sh' 'for word; do' '  shift' \
+    '  case $word in --target=*) ;; *) set -- "$@" "$word" ;; esac' 'done' "exec '$tools/ziglang/zig' $name \"\$@\"")
   [ "$(cat "$cache/fallback/$name" 2>/dev/null)" != "$script" ] || continue
   mkdir -p "$cache/fallback"
   printf '%s\n' "$script" >"$cache/fallback/.$name.$$"
@@ -154,7 +158,7 @@ own=$("${RUSTC:-rustc}" --print sysroot 2>/dev/null) && suits "$own" || own=''
 rustup_add() {
   local seconds=60 stamp=$cache/rustup-did-not-answer
   command -v rustup >/dev/null || return 1
-  if [ "$BUILD_STD" = auto ] && [ -n "$(find "$stamp" -mtime -1 2>/dev/null)" ]; then
+  if [ "$BUILD_STD" != prebuilt ] && [ -n "$(find "$stamp" -mtime -1 2>/dev/null)" ]; then
     say "not asking rustup for $3: it did not answer within the last day (to ask again, remove $stamp)"
     return 1
   fi
@@ -179,7 +183,7 @@ END
 
 # Sets `sysroot` (the toolchain to build with), `std` (prebuilt or source) and `origin` (in words) for a target.
 choose_std() {
-  local target=$1 nightly
+  local target=$1 nightly ways=()
   if [ "$BUILD_STD" != prebuilt ]; then
     std=source
     if [ -n "$own" ] && { has_source "$own" || rustup_add component add rust-src; } && has_source "$own"; then
@@ -208,13 +212,13 @@ choose_std() {
       return
     fi
   fi
+  [ "$BUILD_STD" = prebuilt ] || ways+=(
+    "  with rustup: rustup component add rust-src"
+    "  on Debian:   apt-get install rustc-web cargo-web rust-web-src ($wanted or newer)"
+  )
+  [ "$BUILD_STD" = source ] || ways+=("  with rustup: rustup target add $target")
   die "there is no standard library for $target" \
-    "tried, as BUILD_STD is $BUILD_STD: the rust-src component of the active toolchain and of nightly; Debian's" \
-    "packages rustc-web, cargo-web and rust-web-src, version $wanted or newer; the prebuilt target of rustup" \
-    "install any one of them:" \
-    "  with rustup: rustup component add rust-src" \
-    "  on Debian:   apt-get install rustc-web cargo-web rust-web-src" \
-    "  with rustup: rustup target add $target"
+    "looked for, and could not add by itself, each of these; any one of them will do:" "${ways[@]}"
 }
 
 # ---- building ----
@@ -269,28 +273,46 @@ build() {
 # The layer and the closing lines. Order, times, modes and level are fixed, so that the bytes are.
 pack() {
   python3 - "$1" "$origin" ${direct:+direct} <<'END'
-import hashlib, os, sys, zipfile
+import hashlib, os, shutil, sys, zipfile
 
 arch, origin, direct = sys.argv[1], sys.argv[2], len(sys.argv) > 3
 binary, layer = f"dist/{arch}/brooklet", f"dist/brooklet-{arch}.zip"
-members = [("brooklet/wrapper", "extensions/wrapper")]
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+program, wrapper = content(binary), content("extensions/wrapper")
 if direct:
-    members += [("extensions/brooklet", binary)]
+    beside, there = b"binary=${0%/*}/brooklet\n", b"binary=${0%/*}/../extensions/brooklet\n"
+    assert wrapper.count(beside) == 1, "extensions/wrapper names the binary in another way than build.sh thinks"
+    members = {"brooklet/wrapper": wrapper.replace(beside, there), "extensions/brooklet": program}
 else:
-    members += [("brooklet/brooklet", binary), ("extensions/brooklet", "extensions/brooklet")]
+    launcher = content("extensions/brooklet")
+    members = {"brooklet/brooklet": program, "brooklet/wrapper": wrapper, "extensions/brooklet": launcher}
 with zipfile.ZipFile(layer + ".new", "w") as archive:
-    for name, path in members:
+    for name, data in members.items():
         entry = zipfile.ZipInfo(name)
         entry.create_system = 3
         entry.external_attr = 0o100755 << 16
-        with open(path, "rb") as file:
-            archive.writestr(entry, file.read(), zipfile.ZIP_DEFLATED, 9)
+        archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
 os.replace(layer + ".new", layer)
+
+# The same tree unzipped, for container images.
+tree = f"dist/{arch}/layer"
+shutil.rmtree(tree, ignore_errors=True)
+for name, data in members.items():
+    path = os.path.join(tree, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, 0o755)
 
 print(f"{arch}: standard library {origin}" + (", direct layer" if direct else ""))
 for path in binary, layer:
-    with open(path, "rb") as file:
-        data = file.read()
+    data = content(path)
     print(f"  {path:<26} {len(data):>9,} bytes  sha256 {hashlib.sha256(data).hexdigest()}")
 END
 }

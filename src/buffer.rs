@@ -92,7 +92,7 @@ impl Buffer {
         self.records
     }
 
-    /// Appends the fragment that `write` writes, and drops the oldest ones if it makes the buffer too large; returns how many were dropped, itself included.
+    /// Appends the fragment that `write` writes, and drops the oldest ones if it makes the buffer too large; returns how many were dropped; one that is larger than the whole buffer goes alone.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let full = |segment: &Segment| segment.data.len() + SLACK_BYTES > SEGMENT_BYTES;
         if self.segments.back().is_none_or(full) {
@@ -108,6 +108,11 @@ impl Buffer {
         segment.data.truncate(before);
         write(&mut segment.data);
         let after = segment.data.len();
+        if after - before > self.bytes_max {
+            // It would push out all others and then itself.
+            segment.data.truncate(before);
+            return 1;
+        }
         segment.ends.push(after);
         self.records += 1;
         self.bytes += after - before;
@@ -232,9 +237,10 @@ mod tests {
         assert_eq!(push(&mut buffer, "bbb"), 0);
         assert_eq!(push(&mut buffer, "ccc"), 1);
         assert_eq!(text(&buffer, buffer.batch(100, 9)), "bbb,ccc");
-        assert_eq!(push(&mut buffer, "too large to fit"), 3, "itself included");
-        assert_eq!((buffer.records(), buffer.bytes()), (0, 0));
-        assert_eq!(push(&mut buffer, "ok"), 0);
+        assert_eq!(push(&mut buffer, "too large to fit"), 1, "itself alone");
+        assert_eq!(text(&buffer, buffer.batch(100, 9)), "bbb,ccc");
+        assert_eq!(push(&mut buffer, "d"), 1);
+        assert_eq!(text(&buffer, buffer.batch(100, 9)), "ccc,d");
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::config::{self, Config, Environment, Inert};
-use crate::encode::Frame;
 use crate::http;
+use crate::link::Hurry;
 use crate::process::{Content, Record};
-use crate::send::{Destination, Outcome};
+use crate::send::{Destination, Outcome, Payload};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -54,7 +54,7 @@ pub fn run(environment: &Environment) -> Verdict {
 
 /// Sends the probe; whether it was delivered.
 fn probe(config: Config, report: &mut String) -> bool {
-    let options = config.flush;
+    let options = config.flush.lane;
     let url = &options.destination.url;
     line(report, "endpoint", &http::shown_url(url));
     line(report, "format", options.format.name);
@@ -72,14 +72,14 @@ fn probe(config: Config, report: &mut String) -> bool {
     };
     line(report, "compression", compression);
     let fragment = fragment(&config.identity, options.format.encoder);
-    let Frame { separator, .. } = options.format.frame;
     line(report, "record", &String::from_utf8_lossy(&fragment));
-    let mut destination = Destination::new(options.destination);
-    // The separator of one fragment alone is left out, as it is in every payload.
-    let pieces = [fragment.as_slice()];
-    debug_assert!(!fragment.ends_with(separator.as_bytes()));
+    let mut destination = Destination::new(options.destination, Hurry::default());
+    let payload = Payload {
+        records: 1,
+        pieces: std::iter::once(fragment.as_slice()),
+    };
     let stats = Stats::default();
-    let outcome = destination.send(pieces.into_iter(), Deadline::after(PROBE_WAIT), &stats);
+    let outcome = destination.send(payload, Deadline::after(PROBE_WAIT), &stats);
     let good = matches!(outcome, Outcome::Delivered { odd: None, .. });
     line(report, "result", &outcome.to_string());
     if let Outcome::Delivered { odd: Some(odd), .. } = outcome {

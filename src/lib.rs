@@ -20,6 +20,8 @@ pub mod time;
 #[macro_use]
 pub mod diag;
 
+pub mod fault;
+
 pub mod link;
 
 pub mod stats;

@@ -3,16 +3,19 @@
 //! Nothing here may end the process before SHUTDOWN, but a registration that is refused: then there is no extension to be.
 //! It waits for the flush thread in one place, [`hold`], and stops waiting by itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cadence;
+use crate::cadence::{self, History, Waiting};
 use crate::config::{self, Config, Environment};
 use crate::diag;
 use crate::error::Error;
+use crate::fault;
 use crate::flush::Flusher;
 use crate::lambda::{Event, Lambda, Registration, Shutdown, Subscribed, Subscription};
 use crate::link::{self, Invocation, MainEnd, Order, Report};
+use crate::parse;
 use crate::process::Identity;
 use crate::receive::Listener;
 use crate::stats::Stats;
@@ -27,6 +30,15 @@ const SHUTDOWN_MARGIN: Duration = Duration::from_millis(150);
 /// The time for SHUTDOWN where the platform does not say; Lambda allows two seconds, part of which is gone.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(1200);
 
+/// Invocations that are held without a word from the stream before it is taken to be dead.
+const SILENT_MAX: u32 = 3;
+
+/// What the flush thread does when SHUTDOWN comes may take this long more.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// The flush thread is to be over so much earlier, to give its account.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
 /// The first pause after a `next` that was not answered, and the longest.
 const NEXT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -40,11 +52,17 @@ pub fn run(name: &str, environment: &Environment) -> Result<(), Error> {
     let registration = lambda.register(name, !environment.is_concurrent())?;
     diag::install_panic_line();
     let stats = Arc::new(Stats::default());
-    let flushing = set_up(&lambda, environment, registration, &stats);
-    let shutdown = events(&lambda, flushing.as_ref());
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        set_up(&lambda, environment, registration, &stats)
+    }));
+    let flushing = caught.unwrap_or_else(|_| {
+        stats.panics.add(1);
+        None
+    });
+    let shutdown = events(&lambda, flushing.as_ref(), &stats);
     say_once!(Info, "SHUTDOWN: {}", shutdown.reason);
     if let Some(flushing) = &flushing {
-        flushing.finish(&shutdown);
+        flushing.finish(&shutdown, &stats);
     }
     say_once!(Debug, "counters: {:?}", stats.each().collect::<Vec<_>>());
     if let Some(losses) = stats.losses() {
@@ -116,7 +134,7 @@ fn start(
     let stats = Arc::clone(stats);
     // One thread is started here, and the rest by it, while the main thread asks for the first event.
     let work = move || match listener.serve(receive_end, Arc::clone(&stats)) {
-        Ok(()) => Flusher::new(config.flush, identity, time::unique(), flush_end, stats).run(),
+        Ok(()) => Flusher::new(config.flush, identity, flush_end, stats).run(),
         Err(why) => say_once!(Error, "inert, no logs are shipped: {why}"),
     };
     std::thread::Builder::new()
@@ -138,9 +156,9 @@ fn identify(mut identity: Identity, registration: Registration) -> Identity {
 }
 
 /// Asks for events until SHUTDOWN.
-fn events(lambda: &Lambda, flushing: Option<&Flushing>) -> Shutdown {
+fn events(lambda: &Lambda, flushing: Option<&Flushing>, stats: &Stats) -> Shutdown {
     let mut pause = NEXT_PAUSES.0;
-    let mut trust = Trust::default();
+    let mut past = Past::default();
     loop {
         match lambda.next() {
             Ok(Event::Invoke {
@@ -150,12 +168,19 @@ fn events(lambda: &Lambda, flushing: Option<&Flushing>) -> Shutdown {
             }) => {
                 pause = NEXT_PAUSES.0;
                 if let Some(flushing) = flushing {
-                    flushing.invocation(deadline_ms, request_id, function_arn, &mut trust);
+                    let caught = catch_unwind(AssertUnwindSafe(|| {
+                        flushing.invocation(deadline_ms, request_id, function_arn, &mut past);
+                    }));
+                    if caught.is_err() {
+                        stats.panics.add(1);
+                    }
                 }
             }
             Ok(Event::Shutdown(shutdown)) => return shutdown,
             Ok(Event::Unknown(kind)) => {
                 say!(Warn, "next: an event of the unknown type {kind:?}");
+                time::sleep(pause);
+                pause = (pause * 2).min(NEXT_PAUSES.1);
             }
             Err(why) => {
                 // Ending now would fail the function, so it goes on asking.
@@ -167,10 +192,14 @@ fn events(lambda: &Lambda, flushing: Option<&Flushing>) -> Shutdown {
     }
 }
 
-/// Whether the stream can be trusted to tell the end of a request.
+/// What past invocations tell.
 #[derive(Debug, Default)]
-struct Trust {
-    /// A request's end was awaited in vain.
+struct Past {
+    /// When they began.
+    history: History,
+    /// Invocations in a row that were held without a word from the stream.
+    silent: u32,
+    /// A request's end was awaited in vain, so that the stream cannot be trusted to tell it.
     missed: bool,
 }
 
@@ -191,57 +220,80 @@ impl Flushing {
         deadline_ms: Option<u64>,
         request_id: String,
         function_arn: String,
-        trust: &mut Trust,
+        past: &mut Past,
     ) {
         let limit = deadline_ms.map(|at| {
             let margin = u64::try_from(INVOKE_MARGIN.as_millis()).unwrap_or(0);
             Deadline::at_epoch_ms(at.saturating_sub(margin))
         });
-        let holds = cadence::on_invoke(self.strategy).hold && !request_id.is_empty();
+        fault::point("main");
+        past.history.began(time::epoch_ms());
+        let waiting = Waiting {
+            crowded: self.link.backlog.is_crowded(),
+            paused: self.link.backlog.is_paused(),
+        };
+        let plan = cadence::on_invoke(self.strategy, &past.history, waiting);
+        // Without time to hold, or a name to wait for, what waits can only be sent beside.
+        // Reports on invocations before this one are of no use but to show that the stream is alive.
+        let silent = self.link.is_silent() && past.silent >= SILENT_MAX;
+        let holds = plan.hold && !silent && !request_id.is_empty() && !self.budget.is_zero();
         // Without a deadline the budget alone must do.
         let until = limit.unwrap_or_else(|| Deadline::after(self.budget));
-        self.link.forget_reports();
         let invocation = Invocation {
             request_id: request_id.clone(),
             function_arn,
             hold: holds.then_some(until),
+            send_now: !holds && (plan.send_now || plan.hold),
         };
         if self.link.order(Order::Invoke(invocation)) && holds {
-            self.hold(&request_id, until, trust);
+            self.hold(&request_id, until, past);
         }
     }
 
     /// Waits until the flush thread has sent what belongs to a request, or until there is no good reason to wait.
     ///
     /// The end of a request is awaited as long as the function may run, but only once the stream has told of its start; after that no longer than the budget.
-    fn hold(&self, request_id: &str, until: Deadline, trust: &mut Trust) {
+    fn hold(&self, request_id: &str, until: Deadline, past: &mut Past) {
         let mut release = until.earlier(Deadline::after(self.budget));
+        let (began_ms, mut heard) = (time::epoch_ms(), false);
         loop {
-            // Something came and is not looked at yet: it may be the end that is awaited.
-            let unseen = self.link.backlog.waiting_since_ms().map_or(until, |since| {
-                Deadline::at_epoch_ms(since.saturating_add(millis(self.budget)))
-            });
-            let wait = release.earlier(unseen).left().min(self.budget);
+            // What was lost meanwhile, or has come and is not looked at yet, may be the end that is awaited.
+            let lost_ms = Some(self.link.backlog.lost_ms()).filter(|at| *at >= began_ms);
+            let unseen_ms = self.link.backlog.waiting_since_ms();
+            let doubt = [lost_ms, unseen_ms]
+                .into_iter()
+                .flatten()
+                .map(|at| Deadline::at_epoch_ms(at.saturating_add(millis(self.budget))))
+                .fold(until, Deadline::earlier);
+            let wait = release.earlier(doubt).left().min(self.budget);
             let report = self.link.report(wait);
+            heard |= report.is_some();
             match report {
-                Some(Report::Started { request_id: id }) if id == request_id && !trust.missed => {
+                Some(Report::Started { request_id: id }) if id == request_id && !past.missed => {
                     release = until;
                 }
                 Some(Report::RuntimeDone {
                     request_id: id,
                     done_ms,
                 }) if id == request_id => {
-                    trust.missed = false;
+                    past.missed = false;
                     let by_budget = done_ms.saturating_add(millis(self.budget));
                     release = until.earlier(Deadline::at_epoch_ms(by_budget));
                 }
-                Some(Report::Gap) => {
-                    release = release.earlier(Deadline::after(self.budget));
+                Some(Report::Flushed { request_id: id }) if id == request_id => {
+                    past.silent = 0;
+                    return;
                 }
-                Some(Report::Flushed { request_id: id }) if id == request_id => return,
                 Some(_) => {}
-                None if release.has_passed() || unseen.has_passed() => {
-                    trust.missed |= until.has_passed();
+                None if release.has_passed() || doubt.has_passed() => {
+                    past.missed |= until.has_passed();
+                    past.silent = if heard { 0 } else { past.silent + 1 };
+                    if past.silent == SILENT_MAX {
+                        say!(
+                            Warn,
+                            "no telemetry comes: invocations are not held for it any more"
+                        );
+                    }
                     say!(Debug, "request {request_id} is not waited for any longer");
                     return;
                 }
@@ -250,21 +302,47 @@ impl Flushing {
         }
     }
 
+    /// Breaks off what the flush thread waits for, if it does not come to its last order soon: that was given more time than there is now.
+    fn hurry_if_busy(&self, deadline: Deadline) {
+        let patience = Deadline::after(PATIENCE.min(deadline.left() / 2));
+        while !self.link.orders_are_taken() {
+            if patience.has_passed() {
+                let hurry = self.link.backlog.hurry();
+                hurry.set(true);
+                // It may have come to it just now, and its last try is to be waited for.
+                if self.link.orders_are_taken() {
+                    hurry.set(false);
+                }
+                return;
+            }
+            time::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Lets the flush thread send what is left, and waits for it as long as the environment lives.
-    fn finish(&self, shutdown: &Shutdown) {
+    fn finish(&self, shutdown: &Shutdown, stats: &Stats) {
         let deadline = shutdown.deadline_ms.map_or_else(
             || Deadline::after(SHUTDOWN_WAIT),
             |at| Deadline::at_epoch_ms(at.saturating_sub(millis(SHUTDOWN_MARGIN))),
         );
         self.link.forget_reports();
-        if !self.link.order(Order::Shutdown { deadline }) {
-            say!(Error, "the flush thread does not take orders");
-            return;
-        }
-        while let Some(report) = self.link.report(deadline.left()) {
-            if matches!(report, Report::Finished) {
-                return;
+        let order = Order::Shutdown {
+            deadline: Deadline::after(deadline.left().saturating_sub(LAST_WORD)),
+        };
+        if self.link.order_within(order, deadline) {
+            self.hurry_if_busy(deadline);
+            while let Some(report) = self.link.report(deadline.left()) {
+                if matches!(report, Report::Finished) {
+                    return;
+                }
             }
+        }
+        // The flush thread is still at it, so its own account will not come in time.
+        stats.dropped_at_shutdown.add(self.link.backlog.waiting());
+        while let Some(mut body) = self.link.left_body() {
+            let left = parse::batch(&parse::clean(&mut body.bytes)).count();
+            stats.received.add(left);
+            stats.dropped_at_shutdown.add(left);
         }
         say!(Error, "the last records could not be sent in time");
     }

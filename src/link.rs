@@ -2,7 +2,7 @@
 //!
 //! | channel | from | to | fits |
 //! |---|---|---|---|
-//! | bodies | receive threads | flush thread | [`BODIES_MAX`] bodies and [`BACKLOG_BYTES_MAX`] bytes |
+//! | bodies | receive threads | flush thread (the main thread counts what is left at the end) | [`BODIES_MAX`] bodies and [`BACKLOG_BYTES_MAX`] bytes |
 //! | room | flush thread | receive threads | 1 token: bytes were freed |
 //! | spare | flush thread | receive threads | [`SPARE_MAX`] emptied buffers, to be filled again |
 //! | orders | main thread | flush thread | [`ORDERS_MAX`] |
@@ -10,8 +10,9 @@
 //!
 //! A full channel never blocks its sender for ever: receive threads wait a stated time, the main thread sends orders only as fast as invocations come, and reports that nobody waits for are left out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
@@ -27,7 +28,7 @@ pub const SPARE_MAX: usize = 2;
 /// Orders that may wait for the flush thread.
 pub const ORDERS_MAX: usize = 16;
 /// Reports that may wait for the main thread.
-pub const REPORTS_MAX: usize = 16;
+pub const REPORTS_MAX: usize = 64;
 
 /// One telemetry batch as it came.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct Invocation {
     pub function_arn: String,
     /// When the main thread stops waiting at the latest, if it waits for this invocation.
     pub hold: Option<Deadline>,
+    /// Whether what waits from before is to be sent beside it.
+    pub send_now: bool,
 }
 
 /// What the main thread asks of the flush thread.
@@ -81,19 +84,44 @@ pub enum Report {
         /// The request's id.
         request_id: String,
     },
-    /// The platform dropped telemetry: nothing that was awaited need come.
-    Gap,
     /// The last flush is over.
     Finished,
 }
 
-/// How many bytes wait between the receive threads and the flush thread, and since when.
+/// What is on its way: how many bytes wait between the receive threads and the flush thread, since when, and how the lane is.
 #[derive(Debug, Default)]
 pub struct Backlog {
     /// Bytes of the bodies that were put in and not yet taken out.
     bytes: AtomicUsize,
     /// When the oldest body that waits was put in, in milliseconds since 1970; 0 if none waits.
     since_ms: AtomicU64,
+    /// The destination's buffer is more than half full.
+    crowded: AtomicBool,
+    /// The destination is left alone after failures.
+    paused: AtomicBool,
+    /// Records that wait in the destination's buffer.
+    waiting: AtomicUsize,
+    /// When something of the stream was lost last, in milliseconds since 1970.
+    lost_ms: AtomicU64,
+    /// The environment ends: whoever waits for an answer should not.
+    hurry: Hurry,
+}
+
+/// Breaks off waiting for a destination's answer.
+#[derive(Debug, Clone, Default)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// Whether to break off.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Asks to break off, or no longer to.
+    pub fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Release);
+    }
 }
 
 impl Backlog {
@@ -111,6 +139,36 @@ impl Backlog {
     fn release(&self, bytes: usize) {
         // Never below zero: whatever is released was reserved.
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Whether the destination's buffer is more than half full.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Acquire)
+    }
+
+    /// Whether the destination is left alone after failures.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// When something of the stream was lost last, in milliseconds since 1970; 0 if nothing was.
+    #[must_use]
+    pub fn lost_ms(&self) -> u64 {
+        self.lost_ms.load(Ordering::Acquire)
+    }
+
+    /// What breaks off waiting for an answer.
+    #[must_use]
+    pub fn hurry(&self) -> &Hurry {
+        &self.hurry
+    }
+
+    /// Records that wait in the destination's buffer, as of the flush thread's last turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Since when a body waits for the flush thread, in milliseconds since 1970.
@@ -141,6 +199,13 @@ impl ReceiveEnd {
     #[must_use]
     pub fn buffer(&self) -> Vec<u8> {
         self.spare.try_recv().unwrap_or_default()
+    }
+
+    /// Says that something of the stream is lost, which may be what the main thread waits for.
+    pub fn lost(&self) {
+        self.backlog
+            .lost_ms
+            .store(time::epoch_ms(), Ordering::Release);
     }
 
     /// Hands a body to the flush thread; gives it back if there was no room within `wait`.
@@ -192,10 +257,12 @@ pub enum Wake {
 }
 
 /// The flush thread's ends.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FlushEnd {
     /// Bodies in.
     bodies: Receiver<Body>,
+    /// Bodies that are out of the channel and not looked into, oldest first: only so is it known since when they wait.
+    queue: VecDeque<Body>,
     /// Room tokens out.
     room: Sender<()>,
     /// Emptied buffers out.
@@ -211,7 +278,16 @@ pub struct FlushEnd {
 impl FlushEnd {
     /// Waits for whichever comes first, an order before a batch; without `wait` it waits for ever.
     #[must_use]
-    pub fn wait(&self, wait: Option<Duration>) -> Wake {
+    pub fn wait(&mut self, wait: Option<Duration>) -> Wake {
+        if !self.queue.is_empty() {
+            // An order goes first; otherwise there is something to do at once.
+            if let Ok(order) = self.orders.try_recv() {
+                return Wake::Order(order);
+            }
+            if let Some(body) = self.queue.pop_front() {
+                return Wake::Body(body);
+            }
+        }
         let timeout = wait.map_or_else(never, crossbeam_channel::after);
         select_biased! {
             recv(self.orders) -> order => order.map_or(Wake::Gone, Wake::Order),
@@ -220,29 +296,56 @@ impl FlushEnd {
         }
     }
 
+    /// What breaks off waiting for an answer.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        self.backlog.hurry.clone()
+    }
+
     /// A batch that has come already, if any.
     #[must_use]
-    pub fn next_body(&self) -> Option<Body> {
-        self.bodies.try_recv().ok()
+    pub fn next_body(&mut self) -> Option<Body> {
+        self.queue.extend(self.bodies.try_iter());
+        self.queue.pop_front()
     }
 
     /// Says that a body has been dealt with, and hands its buffer back to be filled again.
-    pub fn done(&self, body: Body) {
+    pub fn done(&mut self, body: Body) {
         let mut bytes = body.bytes;
         self.backlog.release(bytes.len());
-        // The next one began to wait at some time since; now is the latest that can be, and main's bound only errs by what this body took.
-        let next = if self.bodies.is_empty() {
-            0
-        } else {
-            time::epoch_ms()
-        };
-        self.backlog.since_ms.store(next, Ordering::Release);
+        self.next_waits();
         self.room.try_send(()).unwrap_or(());
         bytes.clear();
         // A buffer from an unusually large body is not kept.
         if bytes.capacity() <= SPARE_BYTES_MAX {
             self.spare.try_send(bytes).unwrap_or(());
         }
+    }
+
+    /// Says that something of the stream is lost, which may be what the main thread waits for.
+    pub fn lost(&self) {
+        self.backlog
+            .lost_ms
+            .store(time::epoch_ms(), Ordering::Release);
+    }
+
+    /// Says that a body has been put aside: it still takes room, but nobody needs to wait for it.
+    pub fn put_aside(&mut self) {
+        self.next_waits();
+    }
+
+    /// Sets since when the oldest body waits.
+    fn next_waits(&mut self) {
+        self.queue.extend(self.bodies.try_iter());
+        let since = self.queue.front().map_or(0, |body| body.received_ms.max(1));
+        self.backlog.since_ms.store(since, Ordering::Release);
+    }
+
+    /// Publishes the lane's state.
+    pub fn publish(&self, crowded: bool, paused: bool, waiting: usize) {
+        self.backlog.crowded.store(crowded, Ordering::Release);
+        self.backlog.paused.store(paused, Ordering::Release);
+        self.backlog.waiting.store(waiting, Ordering::Release);
     }
 
     /// Reports to the main thread, which may not be listening.
@@ -261,6 +364,8 @@ pub struct MainEnd {
     orders: Sender<Order>,
     /// Reports in.
     reports: Receiver<Report>,
+    /// Bodies, for the account of what nobody will look into any more.
+    bodies: Receiver<Body>,
     /// What waits.
     pub backlog: Arc<Backlog>,
 }
@@ -272,15 +377,39 @@ impl MainEnd {
         self.orders.try_send(order).is_ok()
     }
 
+    /// Gives an order, and waits until there is room for it; `false` if there was none before the deadline.
+    #[must_use]
+    pub fn order_within(&self, order: Order, deadline: Deadline) -> bool {
+        self.orders.send_timeout(order, deadline.left()).is_ok()
+    }
+
+    /// Whether the flush thread has taken every order.
+    #[must_use]
+    pub fn orders_are_taken(&self) -> bool {
+        self.orders.is_empty()
+    }
+
     /// The next report, if one comes within `wait`.
     #[must_use]
     pub fn report(&self, wait: Duration) -> Option<Report> {
         self.reports.recv_timeout(wait).ok()
     }
 
+    /// A batch that nobody has looked into, if any.
+    #[must_use]
+    pub fn left_body(&self) -> Option<Body> {
+        self.bodies.try_recv().ok()
+    }
+
+    /// Forgets the reports on invocations that are over; whether there was none.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.reports.try_iter().count() == 0
+    }
+
     /// Forgets the reports on invocations that are over.
     pub fn forget_reports(&self) {
-        while self.reports.try_recv().is_ok() {}
+        self.reports.try_iter().for_each(drop);
     }
 }
 
@@ -293,6 +422,12 @@ pub fn channels() -> (ReceiveEnd, FlushEnd, MainEnd) {
     let (orders_in, orders_out) = bounded(ORDERS_MAX);
     let (reports_in, reports_out) = bounded(REPORTS_MAX);
     let backlog = Arc::new(Backlog::default());
+    let main_end = MainEnd {
+        orders: orders_in,
+        reports: reports_out,
+        bodies: bodies_out.clone(),
+        backlog: Arc::clone(&backlog),
+    };
     (
         ReceiveEnd {
             bodies: bodies_in,
@@ -302,27 +437,25 @@ pub fn channels() -> (ReceiveEnd, FlushEnd, MainEnd) {
         },
         FlushEnd {
             bodies: bodies_out,
+            queue: VecDeque::new(),
             room: room_in,
             spare: spare_in,
-            backlog: Arc::clone(&backlog),
+            backlog,
             orders: orders_out,
             reports: reports_in,
         },
-        MainEnd {
-            orders: orders_in,
-            reports: reports_out,
-            backlog,
-        },
+        main_end,
     )
 }
 
 /// Does something that knows no timeout in a thread of its own, and waits for it at most so long.
 ///
-/// The thread is left behind when it is late; whatever it then finds is dropped.
+/// The thread is left behind when it is late, or when `hurry` is on; whatever it then finds is dropped.
 #[must_use]
 pub fn within<T: Send + 'static>(
     thread: &str,
     wait: Duration,
+    hurry: &Hurry,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (found_in, found_out) = bounded(1);
@@ -331,8 +464,18 @@ pub fn within<T: Send + 'static>(
         .stack_size(256 * 1024)
         .spawn(move || found_in.send(work()).unwrap_or(()))
         .ok()?;
-    found_out.recv_timeout(wait).ok()
+    let deadline = Deadline::after(wait);
+    loop {
+        match found_out.recv_timeout(deadline.left().min(HURRY_SLICE)) {
+            Ok(found) => return Some(found),
+            Err(RecvTimeoutError::Timeout) if !deadline.has_passed() && !hurry.is_on() => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
 }
+
+/// How soon it is seen that nobody waits any more.
+pub const HURRY_SLICE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {
@@ -347,7 +490,7 @@ mod tests {
 
     #[test]
     fn the_backlog_is_bounded_in_bytes_and_room_comes_back() {
-        let (receive, flush, main) = channels();
+        let (receive, mut flush, main) = channels();
         assert_eq!(main.backlog.waiting_since_ms(), None);
         assert!(
             receive
@@ -372,7 +515,7 @@ mod tests {
 
     #[test]
     fn a_sender_that_waits_is_woken_by_freed_room() {
-        let (receive, flush, _main) = channels();
+        let (receive, mut flush, _main) = channels();
         assert!(receive.put(body(BACKLOG_BYTES_MAX), Duration::ZERO).is_ok());
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| receive.put(body(1), Duration::from_secs(60)).is_ok());
@@ -384,7 +527,7 @@ mod tests {
 
     #[test]
     fn buffers_come_back_to_be_filled_again() {
-        let (receive, flush, _main) = channels();
+        let (receive, mut flush, _main) = channels();
         let mut bytes = receive.buffer();
         bytes.extend_from_slice(b"[]");
         bytes.reserve(1000);
@@ -394,7 +537,8 @@ mod tests {
             received_ms: 1,
         };
         assert!(receive.put(sent, Duration::ZERO).is_ok());
-        flush.done(flush.next_body().expect("it waits"));
+        let waiting = flush.next_body().expect("it waits");
+        flush.done(waiting);
         let again = receive.buffer();
         assert!(again.is_empty());
         assert_eq!(again.capacity(), room);
@@ -403,18 +547,26 @@ mod tests {
 
     #[test]
     fn late_work_is_left_behind() {
-        assert_eq!(within("quick", Duration::from_secs(60), || 7), Some(7));
+        assert_eq!(
+            within("quick", Duration::from_secs(60), &Hurry::default(), || 7),
+            Some(7)
+        );
         let (release, blocked) = bounded::<()>(0);
-        let late = within("late", Duration::from_millis(1), move || {
-            blocked.recv().unwrap_or(());
-        });
+        let late = within(
+            "late",
+            Duration::from_millis(1),
+            &Hurry::default(),
+            move || {
+                blocked.recv().unwrap_or(());
+            },
+        );
         assert_eq!(late, None);
         drop(release);
     }
 
     #[test]
     fn orders_come_before_bodies() {
-        let (receive, flush, main) = channels();
+        let (receive, mut flush, main) = channels();
         assert!(receive.put(body(2), Duration::ZERO).is_ok());
         assert!(main.order(Order::Shutdown {
             deadline: Deadline::after(Duration::ZERO)

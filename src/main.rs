@@ -30,6 +30,10 @@ enum Mode {
 
 fn main() -> ExitCode {
     let (program, arguments) = config::arguments();
+    #[cfg(feature = "fault")]
+    if let Some(value) = Environment::read().get("BROOKLET_FAULT") {
+        brooklet::fault::arm(value);
+    }
     match mode(&program, arguments) {
         Mode::Extension(name) => match lifecycle::run(&name, &Environment::read()) {
             Ok(()) => ExitCode::SUCCESS,

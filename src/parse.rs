@@ -208,6 +208,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
     }
 }
 
+/// Fields that an event may have beside those that are known; the platform adds few, and an event with more is none of its.
+const EXTRA_MAX: usize = 64;
+
 /// Reads an event's object.
 struct EventVisitor;
 
@@ -228,6 +231,9 @@ impl<'de> Visitor<'de> for EventVisitor {
                 "time" => time = Some(map.next_value::<&RawValue>()?.get()),
                 "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
                 "record" => record = map.next_value::<&RawValue>()?.get(),
+                _ if extra.len() >= EXTRA_MAX => {
+                    return Err(serde::de::Error::custom("too many unknown fields"));
+                }
                 _ => extra.push((name, map.next_value::<&RawValue>()?.get())),
             }
         }

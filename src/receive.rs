@@ -3,7 +3,8 @@
 //! It takes a POST or PUT on any path, puts the body on the channel as it is and answers 200 whatever it holds: an unanswered batch makes the platform drop the next one, and a refused one comes again for ever.
 //! It must never parse.
 //!
-//! Invariant: at least one thread waits for the next request while another one reads a body, so that a slow sender stops nobody else; at most [`THREADS_MAX`] threads do so.
+//! Invariant: at least one thread waits for the next request while another one reads a body, so that a slow sender stops nobody else; at most [`THREADS_MAX`] threads do so, and as many slow senders do stop the rest.
+//! tiny_http bounds neither a request's line nor its headers; only what runs in the same environment can reach it, and that shares its memory anyway.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tiny_http::{Method, Response, Server, StatusCode};
 
 use crate::error::Error;
+use crate::fault;
 use crate::link::{Body, ReceiveEnd};
 use crate::stats::Stats;
 use crate::time::{self, Stopwatch};
@@ -30,8 +32,8 @@ const THREADS_MAX: usize = 8;
 /// The pause before a listener that died is built again.
 const REBUILD_PAUSE: Duration = Duration::from_millis(20);
 
-/// A sender that promised more than this and stopped has its connection left open rather than handed back to tiny_http, which would take memory for all that was promised.
-const PROMISE_BYTES_MAX: usize = 1024 * 1024;
+/// A body that is promised to be larger than this is not touched at all, and its connection is left open until the process ends: tiny_http takes memory for all that is missing as soon as such a request is dropped or its body ends early, and fails to get it by aborting.
+const PROMISE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A socket that listens; what comes waits in the kernel until it is [served](Listener::serve).
 #[derive(Debug)]
@@ -50,16 +52,16 @@ struct Shared {
     stats: Arc<Stats>,
     /// The port that is advertised; a listener that is built again must have the same.
     port: u16,
-    /// Threads that wait for a request.
-    idle: AtomicUsize,
-    /// Threads in all.
-    threads: AtomicUsize,
 }
 
 /// One life of the listener.
 struct Life {
     /// tiny_http's server.
     server: Server,
+    /// Threads that wait for a request of it.
+    idle: AtomicUsize,
+    /// Threads of it in all.
+    threads: AtomicUsize,
     /// Whether some thread builds the next one already.
     over: AtomicBool,
 }
@@ -95,13 +97,7 @@ impl Listener {
     /// If no thread can be had.
     pub fn serve(self, link: ReceiveEnd, stats: Arc<Stats>) -> Result<(), Error> {
         let Self { socket, port } = self;
-        let shared = Arc::new(Shared {
-            link,
-            stats,
-            port,
-            idle: AtomicUsize::new(0),
-            threads: AtomicUsize::new(1),
-        });
+        let shared = Arc::new(Shared { link, stats, port });
         let first = move || {
             let life = serve(socket).map_or_else(|_| rebuild(port), Arc::new);
             guard(&shared, life);
@@ -126,6 +122,8 @@ fn serve(listener: TcpListener) -> Result<Life, Error> {
         Server::from_listener(listener, None).map_err(|why| refuse("the listener", &why))?;
     Ok(Life {
         server,
+        idle: AtomicUsize::new(0),
+        threads: AtomicUsize::new(1),
         over: AtomicBool::new(false),
     })
 }
@@ -144,8 +142,8 @@ const THREAD: &str = "receive";
 /// Starts one more receive thread, if one can be started.
 fn spawn_another(shared: &Arc<Shared>, life: &Arc<Life>) {
     let (shared, life) = (Arc::clone(shared), Arc::clone(life));
-    shared.threads.fetch_add(1, Ordering::AcqRel);
-    let counted = Arc::clone(&shared);
+    life.threads.fetch_add(1, Ordering::AcqRel);
+    let counted = Arc::clone(&life);
     let started = std::thread::Builder::new()
         .name(THREAD.to_owned())
         .spawn(move || guard(&shared, life))
@@ -162,38 +160,38 @@ fn guard(shared: &Arc<Shared>, mut life: Arc<Life>) {
             receive(shared, &mut life);
         }));
         if caught.is_ok() {
-            shared.threads.fetch_sub(1, Ordering::AcqRel);
+            life.threads.fetch_sub(1, Ordering::AcqRel);
             return;
         }
         shared.stats.panics.add(1);
+        shared.link.lost();
     }
 }
 
 /// Receives until this thread is one too many.
 fn receive(shared: &Arc<Shared>, life: &mut Arc<Life>) {
     loop {
-        if shared.idle.fetch_add(1, Ordering::AcqRel) >= 2 {
-            shared.idle.fetch_sub(1, Ordering::AcqRel);
+        if life.idle.fetch_add(1, Ordering::AcqRel) >= 2 {
+            life.idle.fetch_sub(1, Ordering::AcqRel);
             return;
         }
         let request = life.server.recv();
-        let waiting = shared.idle.fetch_sub(1, Ordering::AcqRel) - 1;
+        let waiting = life.idle.fetch_sub(1, Ordering::AcqRel) - 1;
         match request {
             Ok(request) => {
-                if waiting == 0 && shared.threads.load(Ordering::Acquire) < THREADS_MAX {
+                if waiting == 0 && life.threads.load(Ordering::Acquire) < THREADS_MAX {
                     // Without another thread this one still serves, only one request after the other.
                     spawn_another(shared, life);
                 }
                 take(request, shared);
             }
             Err(why) => {
+                // The others stay where they are, as connections that were made before still bring requests there.
                 if life.over.swap(true, Ordering::AcqRel) {
-                    return;
+                    continue;
                 }
                 say!(Warn, "the listener stopped ({why}), building it again");
-                for _ in 0..THREADS_MAX {
-                    life.server.unblock();
-                }
+                life.threads.fetch_sub(1, Ordering::AcqRel);
                 *life = rebuild(shared.port);
             }
         }
@@ -218,10 +216,22 @@ fn rebuild(port: u16) -> Arc<Life> {
 
 /// Takes one request's body and answers it.
 fn take(mut request: tiny_http::Request, shared: &Shared) {
+    fault::point("receive");
+    let promised = request.body_length();
+    if promised.is_some_and(|bytes| bytes > PROMISE_BYTES_MAX) {
+        shared.stats.bodies_too_large.add(1);
+        shared.link.lost();
+        say!(
+            Error,
+            "a batch was dropped: its sender promised {promised:?} bytes"
+        );
+        // See PROMISE_BYTES_MAX.
+        std::mem::forget(request);
+        return;
+    }
     if !matches!(request.method(), Method::Post | Method::Put) {
         return answer(request, 405);
     }
-    let promised = request.body_length();
     let watch = Stopwatch::start();
     let mut bytes = shared.link.buffer();
     let expected = promised.unwrap_or(0).min(BODY_BYTES_MAX);
@@ -236,6 +246,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     let whole = promised.is_none_or(|promised| promised == end.read);
     if end.read > BODY_BYTES_MAX {
         shared.stats.bodies_too_large.add(1);
+        shared.link.lost();
         say!(
             Error,
             "a batch of {} bytes was dropped: the limit is {BODY_BYTES_MAX}",
@@ -243,6 +254,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
         );
     } else if !whole || end.broken {
         shared.stats.bodies_cut_short.add(1);
+        shared.link.lost();
         say!(
             Error,
             "a batch was dropped: its sender stopped after {} bytes",
@@ -255,18 +267,13 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
         };
         if let Err(body) = shared.link.put(body, ROOM_WAIT) {
             shared.stats.bodies_without_room.add(1);
+            shared.link.lost();
             say!(
                 Error,
                 "a batch of {} bytes was dropped: too much waits to be sent",
                 body.bytes.len()
             );
         }
-    }
-    let missing = promised.unwrap_or(0).saturating_sub(end.read);
-    if missing > PROMISE_BYTES_MAX {
-        // See PROMISE_BYTES_MAX: this leaves a socket open until the process ends.
-        std::mem::forget(request);
-        return;
     }
     answer(request, 200);
 }

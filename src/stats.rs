@@ -53,10 +53,18 @@ counters! {
     encoded,
     /// Records that the destination took.
     delivered,
+    /// Records that brooklet itself wrote: what it received and these make up all that it must account for.
+    own,
     /// Tries after a first one.
     retried,
+    /// Records of payloads that were sent again although the try before may have arrived: the destination may have them twice.
+    resent,
     /// Records that the destination refused for good.
     refused,
+    /// Records that went to the fallback instead of the destination.
+    dead_lettered,
+    /// Payloads that went to the fallback, each behind a record that says why.
+    marked,
     /// Records pushed out of a full buffer, oldest first, or larger than it.
     dropped_by_buffer,
     /// Records that were still waiting when the environment ended.
@@ -71,23 +79,34 @@ counters! {
     dropped_by_platform,
     /// Panics of a worker thread, each caught.
     panics,
+    /// SHUTDOWN events that the flush thread dealt with, of which there is one.
+    ended,
 }
 
+/// The counters that tell of records that are lost.
+const LOSSES: [&str; 9] = [
+    "unreadable",
+    "refused",
+    "dropped_by_buffer",
+    "dropped_at_shutdown",
+    "bodies_too_large",
+    "bodies_without_room",
+    "bodies_cut_short",
+    "dropped_by_platform",
+    "panics",
+];
+
 impl Stats {
+    /// The sum of all losses.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let losses = self.each().filter(|(name, _)| LOSSES.contains(name));
+        losses.map(|(_, value)| value).sum()
+    }
+
     /// The counters that tell of a loss and are not zero, as `name=value`, or nothing if there was no loss.
     #[must_use]
     pub fn losses(&self) -> Option<String> {
-        const LOSSES: [&str; 9] = [
-            "unreadable",
-            "refused",
-            "dropped_by_buffer",
-            "dropped_at_shutdown",
-            "bodies_too_large",
-            "bodies_without_room",
-            "bodies_cut_short",
-            "dropped_by_platform",
-            "panics",
-        ];
         let mut text = String::new();
         for (name, value) in self.each() {
             if value > 0 && LOSSES.contains(&name) {

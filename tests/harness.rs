@@ -341,6 +341,9 @@ impl Run {
     pub(crate) fn finish_conserved(&mut self, sink: &Sink) {
         self.finish();
         model::assert_conserved(&self.lambda.events_taken(), &model::records(sink));
+        if let Some(stats) = model::stats(sink) {
+            model::assert_accounts(&stats);
+        }
     }
 
     /// What `finish` asserts besides the end, for scenarios that cannot end in good order.

@@ -210,13 +210,54 @@ fn pieces<'a>(request: &Received, body: &'a str) -> Vec<&'a str> {
     }
 }
 
-/// The records of every request that was acknowledged, in order.
+/// The records of every request that was acknowledged, in order, without brooklet's own.
 pub(crate) fn records(sink: &Sink) -> Vec<Record> {
+    acknowledged(sink, false)
+}
+
+/// The types of the records that brooklet writes itself while it runs.
+const OWN: [&str; 2] = ["brooklet.stats", "brooklet.dead_letter"];
+
+/// brooklet's own records of every request that was acknowledged, in order.
+pub(crate) fn own_records(sink: &Sink) -> Vec<Record> {
+    acknowledged(sink, true)
+}
+
+/// The records of every request that was acknowledged: brooklet's own, or the others.
+fn acknowledged(sink: &Sink, own: bool) -> Vec<Record> {
     sink.received()
         .iter()
         .filter(|request| request.acknowledged())
         .flat_map(|request| records_of(request))
+        .filter(|record| OWN.contains(&record.kind.as_str()) == own)
         .collect()
+}
+
+/// The counters of the last `brooklet.stats` record that was acknowledged, if there is one.
+pub(crate) fn stats(sink: &Sink) -> Option<HashMap<String, u64>> {
+    let last = own_records(sink)
+        .into_iter()
+        .rfind(|record| record.kind == "brooklet.stats")?;
+    Some(serde_json::from_str(last.says()).expect("counters"))
+}
+
+/// Every record is accounted for: what came and what brooklet wrote itself is what was delivered, left out, lost by name, or still waits.
+pub(crate) fn assert_accounts(stats: &HashMap<String, u64>) {
+    let sum = |names: &[&str]| -> u64 { names.iter().map(|name| stats[*name]).sum() };
+    assert_eq!(
+        sum(&["received", "own"]),
+        sum(&[
+            "delivered",
+            "filtered",
+            "unreadable",
+            "refused",
+            "dead_lettered",
+            "dropped_by_buffer",
+            "dropped_at_shutdown",
+            "waiting",
+        ]),
+        "{stats:?}"
+    );
 }
 
 /// Waits until so many records are acknowledged; whether they are.
@@ -239,7 +280,7 @@ pub(crate) fn wait_records(sink: &Sink, count: usize, limit: Duration) -> bool {
 }
 
 /// What a record must say of an event.
-fn expectation(event: &Event) -> String {
+pub(crate) fn expectation(event: &Event) -> String {
     if event.record.starts_with('"') {
         let text = string(&event.record);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -255,7 +296,7 @@ fn expectation(event: &Event) -> String {
 }
 
 /// What a record says.
-fn statement(record: &Record) -> String {
+pub(crate) fn statement(record: &Record) -> String {
     match &record.message {
         Some(text) => format!("{} {} text {text}", record.timestamp, record.kind),
         None => format!(

@@ -80,6 +80,12 @@ impl Environment {
         })
     }
 
+    /// Whether this environment is restored from a snapshot that was taken after INIT: SnapStart.
+    #[must_use]
+    pub fn is_snapshot(&self) -> bool {
+        self.get("AWS_LAMBDA_INITIALIZATION_TYPE") == Some("snap-start")
+    }
+
     /// Whether requests overlap in this environment: Lambda Managed Instances.
     #[must_use]
     pub fn is_concurrent(&self) -> bool {

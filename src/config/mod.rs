@@ -15,7 +15,7 @@ pub use options::{OPTIONS, Opt, PREFIX, Show};
 use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
-use crate::flush;
+use crate::flush::{self, LaneOptions};
 use crate::http;
 use crate::lambda::{Api, Buffering};
 use crate::process::{self, Identity, Types};
@@ -34,6 +34,7 @@ pub struct Settings {
     tags: Vec<values::Pair>,
     strategy: Strategy,
     budget: Duration,
+    fallback: Option<String>,
     buffer_bytes: usize,
     batch_bytes: Option<usize>,
     batch_records: Option<usize>,
@@ -61,8 +62,9 @@ impl Settings {
                 extension: false,
             },
             tags: Vec::new(),
-            strategy: Strategy::End,
+            strategy: Strategy::Adaptive,
             budget: Duration::from_millis(1000),
+            fallback: None,
             buffer_bytes: 4 * 1024 * 1024,
             batch_bytes: None,
             batch_records: None,
@@ -197,7 +199,8 @@ fn build(
         );
         return Err(Inert::Because(why));
     };
-    let mut headers = vec![("content-type".to_owned(), format.content_type.to_owned())];
+    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
+    let mut headers = vec![content_type.clone()];
     if let Some(key) = settings.api_key {
         let (name, before) = format.key_header;
         headers.push((name.to_owned(), format!("{before}{key}")));
@@ -232,16 +235,27 @@ fn build(
                 types,
                 concurrent: environment.is_concurrent(),
             },
-            format,
-            batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
-            batch_records: settings.batch_records.unwrap_or(format.batch_records),
-            buffer_bytes: settings.buffer_bytes,
-            destination: send::Options {
-                url,
-                headers,
-                frame: format.frame,
-                gzip: settings.gzip,
-                http,
+            snapshot: environment.is_snapshot(),
+            lane: LaneOptions {
+                format,
+                batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
+                batch_records: settings.batch_records.unwrap_or(format.batch_records),
+                buffer_bytes: settings.buffer_bytes,
+                fallback: settings.fallback.map(|url| send::Options {
+                    url,
+                    // Neither the key nor the owner's headers: they are the destination's.
+                    headers: vec![content_type],
+                    frame: format.frame,
+                    gzip: settings.gzip,
+                    http: http.clone(),
+                }),
+                destination: send::Options {
+                    url,
+                    headers,
+                    frame: format.frame,
+                    gzip: settings.gzip,
+                    http,
+                },
             },
         },
     })
@@ -338,12 +352,12 @@ mod tests {
         ]);
         let config = config.expect("usable");
         assert_eq!(config.port, 21_077);
-        assert_eq!(config.flush.strategy, Strategy::End);
+        assert_eq!(config.flush.strategy, Strategy::Adaptive);
         assert_eq!(
             told,
             [
                 "BROOKLET_HEADERS is a value that is not shown: must be name=value,name=value, and part 1 is not; taken instead: none",
-                "BROOKLET_FLUSH is \"sometimes\": must be end, next or periodic:<ms>; taken instead: end",
+                "BROOKLET_FLUSH is \"sometimes\": must be adaptive, end, next or periodic:<ms>; taken instead: adaptive",
                 "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
                 "BROOKLET_TYPO is not an option; see --help",
             ]
@@ -376,7 +390,7 @@ mod tests {
         ]);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
-            config.expect("usable").flush.destination.headers,
+            config.expect("usable").flush.lane.destination.headers,
             [
                 pair("authorization", "Bearer k"),
                 pair("Content-Type", "text/plain"),

@@ -69,6 +69,13 @@ pub const OPTIONS: &[Opt] = &[
         parse: |value, settings| values::headers(value).map(|headers| settings.headers = headers),
     },
     Opt {
+        name: "FALLBACK_ENDPOINT",
+        default: "none",
+        help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why.",
+        show: Show::Address,
+        parse: |value, settings| values::url(value).map(|url| settings.fallback = Some(url)),
+    },
+    Opt {
         name: "TYPES",
         default: "`platform,function`",
         help: "Which of `platform`, `function` and `extension` telemetry is shipped.",
@@ -84,8 +91,8 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "FLUSH",
-        default: "`end`",
-        help: "When logs are sent: `end` (before the invocation is over), `next` (while the next one runs), `periodic:<ms>` (at that age).",
+        default: "`adaptive`",
+        help: "When logs are sent: `end` (before the invocation is over), `next` (while the next one runs), `adaptive` (`end` while invocations are few or sparse, `next` while they come often), `periodic:<ms>` (at that age).",
         show: Show::Whole,
         parse: |value, settings| strategy(value).map(|strategy| settings.strategy = strategy),
     },
@@ -207,6 +214,11 @@ fn strategy(value: &str) -> Parsed<Strategy> {
         let ms = values::number(ms, 1, 3_600_000)?;
         return Ok(Strategy::Periodic(Duration::from_millis(u64::from(ms))));
     }
-    values::word(value, &[("end", Strategy::End), ("next", Strategy::Next)])
-        .map_err(|_| "must be end, next or periodic:<ms>".to_owned())
+    let words = [
+        ("adaptive", Strategy::Adaptive),
+        ("end", Strategy::End),
+        ("next", Strategy::Next),
+    ];
+    values::word(value, &words)
+        .map_err(|_| "must be adaptive, end, next or periodic:<ms>".to_owned())
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::Duration;
+use std::sync::Arc;
 
 use ureq::Error;
 use ureq::config::Config;
@@ -17,9 +17,9 @@ use ureq::unversioned::transport::{
     ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, TransportAdapter,
 };
 
-use super::gather::Gathered;
-use super::tls::{self, Roots};
-use crate::link;
+use super::gather::{Gathered, Signs, less};
+use super::tls;
+use crate::link::{self, Hurry};
 use crate::time::Stopwatch;
 
 /// ureq's resolver, which leaves the work to [`Connect`].
@@ -40,23 +40,18 @@ pub(super) struct Connect {
     /// Opens sockets.
     tcp: TcpConnector,
     /// TLS, where this client speaks it.
-    tls: Option<tls::Wrapper>,
+    tls: Option<Arc<tls::Wrapper>>,
+    /// What each connection watches and tells.
+    signs: Signs,
 }
 
 impl Connect {
-    /// Plain HTTP alone.
-    pub(super) fn plain() -> Self {
+    /// HTTP, and HTTPS where there is TLS.
+    pub(super) fn new(tls: Option<Arc<tls::Wrapper>>, signs: Signs) -> Self {
         Self {
             tcp: TcpConnector::default(),
-            tls: None,
-        }
-    }
-
-    /// HTTP and HTTPS.
-    pub(super) fn tls(roots: Roots) -> Self {
-        Self {
-            tcp: TcpConnector::default(),
-            tls: Some(tls::Wrapper::new(roots)),
+            tls,
+            signs,
         }
     }
 }
@@ -80,7 +75,7 @@ impl<In: Transport> Connector<In> for Connect {
             // A proxy's connector has made the connection already.
             Some(transport) => Box::new(transport),
             None => {
-                let addrs = resolve(details)?;
+                let addrs = resolve(details, self.signs.hurry.as_ref())?;
                 let resolved = ConnectionDetails {
                     uri: details.uri,
                     addrs,
@@ -104,26 +99,18 @@ impl<In: Transport> Connector<In> for Connect {
         match &self.tls {
             Some(tls) if details.needs_tls() => {
                 let secured = tls.wrap(details, less(details.timeout, watch), socket)?;
-                Ok(Some(Box::new(Gathered::new(secured, details))))
+                Ok(Some(Box::new(Gathered::new(secured, details, &self.signs))))
             }
-            Some(_) | None => Ok(Some(Box::new(Gathered::new(socket, details)))),
+            Some(_) | None => Ok(Some(Box::new(Gathered::new(socket, details, &self.signs)))),
         }
     }
 }
 
-/// What is left of a timeout.
-fn less(timeout: NextTimeout, watch: Stopwatch) -> NextTimeout {
-    let mut left = timeout;
-    if let Wait::Exact(after) = timeout.after {
-        // Zero would mean "no time set" to a socket; the least is a millisecond.
-        let after = after.saturating_sub(watch.elapsed());
-        left.after = Wait::Exact(after.max(Duration::from_millis(1)));
-    }
-    left
-}
-
 /// The addresses of the host, resolved within the request's time.
-fn resolve(details: &ConnectionDetails<'_>) -> Result<ResolvedSocketAddrs, Error> {
+fn resolve(
+    details: &ConnectionDetails<'_>,
+    hurry: Option<&Hurry>,
+) -> Result<ResolvedSocketAddrs, Error> {
     let host = details.uri.host().ok_or(Error::HostNotFound)?;
     let default = if details.uri.scheme() == Some(&Scheme::HTTPS) {
         443
@@ -144,7 +131,9 @@ fn resolve(details: &ConnectionDetails<'_>) -> Result<ResolvedSocketAddrs, Error
     let look_up = move || (name.as_str(), port).to_socket_addrs();
     let found = match details.timeout.after {
         Wait::Exact(wait) => {
-            link::within("resolve", wait, look_up).ok_or(Error::Timeout(details.timeout.reason))?
+            let never = Hurry::default();
+            link::within("resolve", wait, hurry.unwrap_or(&never), look_up)
+                .ok_or(Error::Timeout(details.timeout.reason))?
         }
         Wait::NotHappening => look_up(),
     };

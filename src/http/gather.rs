@@ -5,11 +5,18 @@
 
 use std::fmt;
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ureq::Error;
+use ureq::unversioned::transport::time::Duration as Wait;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
+
+use crate::link::{HURRY_SLICE, Hurry};
+use crate::time::Stopwatch;
 
 /// With less room than this the output buffer is sent: ureq must find room for a whole request line or header.
 const ROOM_BYTES: usize = 2 * 1024;
@@ -31,6 +38,46 @@ impl Stream for TransportAdapter {
     }
 }
 
+/// What is left of a timeout.
+pub(super) fn less(timeout: NextTimeout, watch: Stopwatch) -> NextTimeout {
+    let mut left = timeout;
+    if let Wait::Exact(after) = timeout.after {
+        // Zero would mean "no time set" to a socket; the least is a millisecond.
+        let after = after.saturating_sub(watch.elapsed());
+        left.after = Wait::Exact(after.max(Duration::from_millis(1)));
+    }
+    left
+}
+
+/// What a connection watches and tells, shared by all of a client's.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signs {
+    /// Breaks off waiting; without it nothing does.
+    pub(super) hurry: Option<Hurry>,
+    /// Whether anything of the request went out.
+    sent: Arc<AtomicBool>,
+}
+
+impl Signs {
+    /// Watches what breaks off waiting.
+    pub(super) fn new(hurry: Hurry) -> Self {
+        Self {
+            hurry: Some(hurry),
+            sent: Arc::default(),
+        }
+    }
+
+    /// A request begins.
+    pub(super) fn nothing_sent(&self) {
+        self.sent.store(false, Ordering::Release);
+    }
+
+    /// Whether anything of it went out.
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Acquire)
+    }
+}
+
 /// The connection.
 pub(super) struct Gathered<S> {
     /// What bytes go through.
@@ -39,6 +86,8 @@ pub(super) struct Gathered<S> {
     buffers: LazyBuffers,
     /// Bytes at the beginning of the output buffer that are not sent yet.
     held: usize,
+    /// What it watches and tells.
+    signs: Signs,
 }
 
 impl<S> fmt::Debug for Gathered<S> {
@@ -49,7 +98,7 @@ impl<S> fmt::Debug for Gathered<S> {
 
 impl<S: Stream> Gathered<S> {
     /// A connection with nothing held yet, and buffers of the sizes that are configured.
-    pub(super) fn new(stream: S, details: &ConnectionDetails<'_>) -> Self {
+    pub(super) fn new(stream: S, details: &ConnectionDetails<'_>, signs: &Signs) -> Self {
         let (input, output) = (
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
@@ -58,7 +107,13 @@ impl<S: Stream> Gathered<S> {
             stream,
             buffers: LazyBuffers::new(input, output),
             held: 0,
+            signs: signs.clone(),
         }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    fn is_hurried(&self) -> bool {
+        self.signs.hurry.as_ref().is_some_and(Hurry::is_on)
     }
 
     /// Sends what is held.
@@ -67,6 +122,7 @@ impl<S: Stream> Gathered<S> {
         if held == 0 {
             return Ok(());
         }
+        self.signs.sent.store(true, Ordering::Release);
         self.stream.socket().set_timeout(timeout);
         let output = self.buffers.output().get(..held).unwrap_or_default();
         self.stream.write_all(output)?;
@@ -90,11 +146,28 @@ impl<S: Stream> Transport for Gathered<S> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.send(timeout)?;
-        self.stream.socket().set_timeout(timeout);
-        let input = self.buffers.input_append_buf();
-        let amount = self.stream.read(input)?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
+        let watch = Stopwatch::start();
+        loop {
+            let left = less(timeout, watch);
+            let mut slice = left;
+            let last = match (&self.signs.hurry, left.after) {
+                (Some(_), Wait::Exact(after)) if after > HURRY_SLICE => {
+                    slice.after = Wait::Exact(HURRY_SLICE);
+                    false
+                }
+                _ => true,
+            };
+            self.stream.socket().set_timeout(slice);
+            let input = self.buffers.input_append_buf();
+            match self.stream.read(input).map_err(Error::from) {
+                Ok(amount) => {
+                    self.buffers.input_appended(amount);
+                    return Ok(amount > 0);
+                }
+                Err(Error::Timeout(_)) if !last && !self.is_hurried() => {}
+                Err(why) => return Err(why),
+            }
+        }
     }
 
     fn is_open(&mut self) -> bool {

@@ -10,6 +10,7 @@ mod tls;
 
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
 use ureq::Agent;
 use ureq::config::Config;
@@ -17,7 +18,9 @@ use ureq::http::{self, HeaderMap, Method, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
 use self::connect::{Connect, Unresolved};
+use self::gather::Signs;
 use crate::error::Error;
+use crate::link::Hurry;
 use crate::time::Deadline;
 
 /// The most of an answer that is read, in bytes; what is beyond is left unread and costs the connection.
@@ -27,7 +30,7 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// What a client is for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// A proxy for every request, as `http://[user:password@]host:port`.
     pub proxy: Option<String>,
@@ -35,10 +38,24 @@ pub struct Options {
     pub ca_pem: Option<Vec<u8>>,
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's address may hold a password.
+        f.debug_struct("Options")
+            .field("proxy", &self.proxy.is_some())
+            .field("ca_pem", &self.ca_pem.is_some())
+            .finish()
+    }
+}
+
 /// Keeps connections and makes requests.
 pub struct Client {
     /// ureq's pool and configuration.
     agent: Agent,
+    /// TLS, kept when the connections are forgotten, so that its sessions can be resumed.
+    tls: Option<Arc<tls::Wrapper>>,
+    /// What a connection watches and tells.
+    signs: Signs,
 }
 
 impl fmt::Debug for Client {
@@ -49,7 +66,6 @@ impl fmt::Debug for Client {
 }
 
 /// A request.
-#[derive(Debug)]
 pub struct Request<'a> {
     /// `GET`, `POST` or `PUT`.
     pub method: Verb,
@@ -61,6 +77,16 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// When to give up, from name resolution to the answer's last byte; `None`: never.
     pub deadline: Option<Deadline>,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers, query and body may hold secrets.
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &shown_url(self.url))
+            .finish_non_exhaustive()
+    }
 }
 
 /// The methods we use.
@@ -98,6 +124,8 @@ impl Answer {
 pub struct Failure {
     /// Whether time ran out.
     pub timed_out: bool,
+    /// Whether the request may have arrived all the same.
+    pub sent: bool,
     /// What happened, in words; names no header and no secret.
     pub why: String,
 }
@@ -116,7 +144,13 @@ impl Client {
             .input_buffer_size(4 * 1024)
             .output_buffer_size(4 * 1024);
         Self {
-            agent: Agent::with_parts(config.build(), Connect::plain(), Unresolved),
+            agent: Agent::with_parts(
+                config.build(),
+                Connect::new(None, Signs::default()),
+                Unresolved,
+            ),
+            tls: None,
+            signs: Signs::default(),
         }
     }
 
@@ -124,7 +158,7 @@ impl Client {
     ///
     /// # Errors
     /// If the proxy's address or the certificates cannot be read.
-    pub fn outbound(options: &Options) -> Result<Self, Error> {
+    pub fn outbound(options: &Options, hurry: &Hurry) -> Result<Self, Error> {
         let proxy = match &options.proxy {
             None => None,
             Some(url) => Some(ureq::Proxy::new(url).map_err(|why| Error::Resource {
@@ -142,10 +176,22 @@ impl Client {
             what: "the CA file".into(),
             why,
         })?;
-        let chain = ().chain(ConnectProxyConnector::default()).chain(Connect::tls(roots));
+        let tls = Some(Arc::new(tls::Wrapper::new(roots)));
+        let signs = Signs::new(hurry.clone());
         Ok(Self {
-            agent: Agent::with_parts(config.build(), chain, Unresolved),
+            agent: outbound_agent(config.build(), tls.clone(), signs.clone()),
+            tls,
+            signs,
         })
+    }
+
+    /// Closes the connections that are kept, so that the next request opens one.
+    pub fn forget_connections(&mut self) {
+        self.agent = outbound_agent(
+            self.agent.config().clone(),
+            self.tls.clone(),
+            self.signs.clone(),
+        );
     }
 
     /// Makes one request.
@@ -162,6 +208,7 @@ impl Client {
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
+        self.signs.nothing_sent();
         let answer = if request.method == Verb::Get {
             let ready = builder.body(()).map_err(|why| unusable(&why))?;
             self.agent.run(self.timed(ready, request.deadline))
@@ -169,14 +216,15 @@ impl Client {
             let ready = builder.body(request.body).map_err(|why| unusable(&why))?;
             self.agent.run(self.timed(ready, request.deadline))
         };
-        let answer = answer.map_err(|why| failure(&why))?;
+        let answer = answer.map_err(|why| failure(&why, self.signs.is_sent()))?;
         let (parts, mut body) = answer.into_parts();
         let mut bytes = Vec::new();
         let limit = u64::try_from(ANSWER_BYTES_MAX).unwrap_or(u64::MAX);
-        body.as_reader()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|why| failure(&ureq::Error::from(why)))?;
+        // The status says it all; a body that stalls only costs its connection, and what came of it is kept.
+        let whole = body.as_reader().take(limit).read_to_end(&mut bytes);
+        if whole.is_err() {
+            say!(Debug, "the answer's body broke off");
+        }
         Ok(Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -198,6 +246,12 @@ impl Client {
             .timeout_global(Some(deadline.left()))
             .build()
     }
+}
+
+/// An agent without connections, for a destination.
+fn outbound_agent(config: Config, tls: Option<Arc<tls::Wrapper>>, signs: Signs) -> Agent {
+    let chain = ().chain(ConnectProxyConnector::default()).chain(Connect::new(tls, signs));
+    Agent::with_parts(config, chain, Unresolved)
 }
 
 /// What both kinds of client have in common.
@@ -230,6 +284,16 @@ pub fn usable_url(url: &str) -> Result<(), String> {
     }
     if uri.host().is_none_or(str::is_empty) {
         return Err("it names no host".into());
+    }
+    // A port that is no number from 1 to 65535 would silently be the scheme's own.
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+    let port = match host_and_port.rsplit_once(']') {
+        Some((_, behind)) => behind.strip_prefix(':'),
+        None => host_and_port.rsplit_once(':').map(|(_, port)| port),
+    };
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err("its port is not a number from 1 to 65535".into());
     }
     Ok(())
 }
@@ -269,12 +333,13 @@ pub fn usable_header(name: &str, value: &str) -> bool {
 fn unusable(why: &http::Error) -> Failure {
     Failure {
         timed_out: false,
+        sent: false,
         why: format!("the request cannot be made: {why}"),
     }
 }
 
 /// A request that got no answer.
-fn failure(error: &ureq::Error) -> Failure {
+fn failure(error: &ureq::Error, sent: bool) -> Failure {
     let (timed_out, why) = match error {
         ureq::Error::Timeout(_) => (true, "no answer in time".to_owned()),
         ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
@@ -284,7 +349,11 @@ fn failure(error: &ureq::Error) -> Failure {
         ureq::Error::HostNotFound => (false, "the host's name does not resolve".to_owned()),
         other => (false, other.to_string()),
     };
-    Failure { timed_out, why }
+    Failure {
+        timed_out,
+        sent,
+        why,
+    }
 }
 
 #[cfg(test)]
@@ -293,7 +362,13 @@ mod tests {
 
     #[test]
     fn urls_are_checked_before_they_are_called() {
-        for good in ["http://h/p?q=1", "https://1.2.3.4:8443", "http://[::1]:9/"] {
+        for good in [
+            "http://h/p?q=1",
+            "https://1.2.3.4:8443",
+            "http://[::1]:9/",
+            "http://[::1]/",
+            "http://u:p@h/",
+        ] {
             assert_eq!(usable_url(good), Ok(()), "{good}");
         }
         for (bad, why) in [
@@ -302,6 +377,10 @@ mod tests {
             ("/path", "it must begin with http:// or https://"),
             ("http://", "not a URL"),
             ("http://a b", "not a URL"),
+            ("http://h:99999/", "its port is not"),
+            ("http://h:0/", "its port is not"),
+            ("http://u:p@h:/", "its port is not"),
+            ("http://[::1]:70000/", "its port is not"),
             ("", "not a URL"),
         ] {
             let told = usable_url(bad).expect_err(bad);
@@ -336,7 +415,7 @@ mod tests {
             proxy: Some("http://user:secret@proxy:3128".into()),
             ca_pem: None,
         };
-        let client = Client::outbound(&options).expect("a client");
+        let client = Client::outbound(&options, &Hurry::default()).expect("a client");
         assert_eq!(format!("{client:?}"), "Client { .. }");
     }
 }

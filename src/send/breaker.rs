@@ -13,6 +13,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// Failures after which pauses are about half as long as they get.
+const LONG_FAILURES: u32 = 8;
+
 /// One destination's breaker.
 #[derive(Debug, Default)]
 pub struct Breaker {
@@ -27,6 +30,23 @@ impl Breaker {
     #[must_use]
     pub fn allows(&self) -> bool {
         self.pause.is_none_or(|pause| pause.has_passed())
+    }
+
+    /// Whether the destination failed and has not answered well since.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether it failed so often that its pauses are long.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.failures >= LONG_FAILURES
+    }
+
+    /// Ends the pause, and forgets nothing.
+    pub fn lift(&mut self) {
+        self.pause = None;
     }
 
     /// What is left of the pause.
@@ -89,8 +109,12 @@ mod tests {
         breaker.failed(Some(Duration::from_secs(3600)), 0);
         assert!(breaker.left() > Duration::from_secs(50));
         assert!(breaker.left() <= PAUSE_MAX);
+        assert!(breaker.has_failed());
+        breaker.lift();
+        assert!(breaker.allows() && breaker.has_failed());
         breaker.succeeded();
         assert!(breaker.allows());
+        assert!(!breaker.has_failed());
         assert_eq!(breaker.left(), Duration::ZERO);
     }
 }

@@ -16,6 +16,7 @@ use self::retry::{Verdict, retry_after, verdict};
 use crate::encode::Frame;
 use crate::error::{Error, excerpt};
 use crate::http::{self, Answer, Client, Request, Verb};
+use crate::link::Hurry;
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -63,6 +64,8 @@ pub enum Outcome {
         why: String,
         /// From `Retry-After`.
         asked: Option<Duration>,
+        /// The request went out and no answer came back, so that it may have arrived.
+        may_have_arrived: bool,
     },
     /// The destination says that it is too large.
     TooLarge,
@@ -92,17 +95,46 @@ impl fmt::Display for Outcome {
 }
 
 /// A destination that payloads are delivered to.
-#[derive(Debug)]
 pub struct Destination {
     /// Where and how.
     options: Options,
+    /// Breaks off waiting for an answer.
+    hurry: Hurry,
     /// Keeps the connections; made at the first delivery, so that nothing is set up before it is needed.
     client: Option<Client>,
     /// The compressor; made at the first delivery.
     gzip: Option<Gzip>,
     /// The payload's bytes as they go out, used again for each.
     payload: Vec<u8>,
+    /// The connection that is kept has carried a whole exchange.
+    proven: bool,
+    /// When it was used last, in milliseconds since 1970.
+    used_ms: u64,
 }
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The payload holds records.
+        f.debug_struct("Destination")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be delivered.
+#[derive(Debug)]
+pub struct Payload<P> {
+    /// How many records it holds.
+    pub records: usize,
+    /// Their bytes, without what stands before the first and behind the last.
+    pub pieces: P,
+}
+
+/// A connection that was not used for so long is not used again, in milliseconds.
+const CONNECTION_AGE_MS: u64 = 4_000;
+
+/// A header's value that is shorter than this is too likely to be part of any text.
+const SECRET_CHARS_MIN: usize = 4;
 
 /// A payload buffer larger than this is given back after use, in bytes.
 const PAYLOAD_KEPT_BYTES: usize = 512 * 1024;
@@ -110,33 +142,42 @@ const PAYLOAD_KEPT_BYTES: usize = 512 * 1024;
 impl Destination {
     /// A destination that has not been called.
     #[must_use]
-    pub fn new(mut options: Options) -> Self {
+    pub fn new(mut options: Options, hurry: Hurry) -> Self {
+        // An encoding of the owner's own is not for us to change.
+        let own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-encoding");
+        options.gzip &= !options.headers.iter().any(own);
         if options.gzip {
             let encoding = ("content-encoding".to_owned(), "gzip".to_owned());
             options.headers.push(encoding);
         }
         Self {
             options,
+            hurry,
             client: None,
             gzip: None,
             payload: Vec::new(),
+            proven: false,
+            used_ms: 0,
         }
     }
 
     /// Sends one payload, and again on what may pass, until the deadline.
     pub fn send<'a>(
         &mut self,
-        pieces: impl Iterator<Item = &'a [u8]>,
+        payload: Payload<impl Iterator<Item = &'a [u8]>>,
         deadline: Deadline,
         stats: &Stats,
     ) -> Outcome {
-        if let Err(why) = self.prepare(pieces) {
+        self.drop_stale_connections();
+        if let Err(why) = self.prepare(payload.pieces) {
             return Outcome::Later {
                 why: why.to_string(),
                 asked: None,
+                may_have_arrived: false,
             };
         }
-        let outcome = self.tries(deadline, stats);
+        let outcome = self.tries(payload.records, deadline, stats);
+        self.used_ms = time::epoch_ms();
         if self.payload.capacity() > PAYLOAD_KEPT_BYTES {
             self.payload = Vec::new();
         }
@@ -146,7 +187,7 @@ impl Destination {
     /// Puts the payload together.
     fn prepare<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         if self.client.is_none() {
-            self.client = Some(Client::outbound(&self.options.http)?);
+            self.client = Some(Client::outbound(&self.options.http, &self.hurry)?);
         }
         let Frame { head, tail, .. } = self.options.frame;
         let all = std::iter::once(head.as_bytes())
@@ -167,17 +208,39 @@ impl Destination {
         Ok(())
     }
 
+    /// After a pause, which may have been a freeze, nobody knows whether the other side still has our connections.
+    fn drop_stale_connections(&mut self) {
+        // A clock set back is as good a reason as a long time.
+        let age_ms = time::epoch_ms().checked_sub(self.used_ms);
+        if age_ms.is_none_or(|age| age > CONNECTION_AGE_MS) {
+            self.forget_connections();
+        }
+    }
+
+    /// Makes the next request open a connection of its own.
+    fn forget_connections(&mut self) {
+        self.proven = false;
+        if let Some(client) = &mut self.client {
+            client.forget_connections();
+        }
+    }
+
     /// Tries until there is a verdict that stands.
-    fn tries(&self, deadline: Deadline, stats: &Stats) -> Outcome {
+    fn tries(&mut self, records: usize, deadline: Deadline, stats: &Stats) -> Outcome {
         let mut tries = 0;
+        let mut may_have_arrived = false;
         loop {
             tries += 1;
+            if may_have_arrived {
+                stats.resent.add(records);
+            }
             let (why, asked) = match self.once(deadline) {
                 Ok(answer) => match verdict(answer.status) {
                     Verdict::Delivered => {
+                        self.proven = true;
                         return Outcome::Delivered {
                             status: answer.status,
-                            answer: excerpt(&answer.body),
+                            answer: self.without_secrets(&excerpt(&answer.body)),
                             odd: odd(&answer),
                         };
                     }
@@ -185,27 +248,59 @@ impl Destination {
                     Verdict::Refused => {
                         return Outcome::Refused {
                             status: answer.status,
-                            answer: refusal(&answer),
+                            answer: self.without_secrets(&refusal(&answer)),
                         };
                     }
                     Verdict::Later => {
                         let asked = answer.header("retry-after").and_then(|value| {
                             retry_after(value, time::epoch_ms(), time::http_date_ms)
                         });
-                        let text = excerpt(&answer.body);
+                        let text = self.without_secrets(&excerpt(&answer.body));
                         (format!("it answered {}: {text}", answer.status), asked)
                     }
                 },
-                Err(failure) => (failure.why, None),
+                Err(failure) => {
+                    may_have_arrived |= failure.sent;
+                    // A connection that was good may have died of age: a fresh one is no other try.
+                    if self.proven && !failure.timed_out {
+                        self.forget_connections();
+                        tries -= 1;
+                        continue;
+                    }
+                    self.forget_connections();
+                    (failure.why, None)
+                }
             };
             let wait = asked.unwrap_or_else(|| retry::backoff(tries, time::chance()));
             // A try that has no time left would only fail, and holds whoever waits for it.
-            if tries >= retry::TRIES_MAX || wait >= deadline.left() {
-                return Outcome::Later { why, asked };
+            if tries >= retry::TRIES_MAX || wait >= deadline.left() || self.hurry.is_on() {
+                return Outcome::Later {
+                    why,
+                    asked,
+                    may_have_arrived,
+                };
             }
             time::sleep(wait);
             stats.retried.add(1);
         }
+    }
+
+    /// A foreign answer without the values of our headers, which it may repeat.
+    fn without_secrets(&self, answer: &str) -> String {
+        let mut text = answer.to_owned();
+        for (name, value) in &self.options.headers {
+            if name.starts_with("content-") {
+                continue;
+            }
+            // A scheme such as `Bearer` before the secret is none.
+            let secret = value.rsplit(' ').next().unwrap_or_default();
+            for hidden in [value.as_str(), secret] {
+                if hidden.len() >= SECRET_CHARS_MIN {
+                    text = text.replace(hidden, "***");
+                }
+            }
+        }
+        text
     }
 
     /// Tries once.
@@ -213,6 +308,7 @@ impl Destination {
         let Some(client) = &self.client else {
             return Err(http::Failure {
                 timed_out: false,
+                sent: false,
                 why: "there is no client".into(),
             });
         };
@@ -230,7 +326,8 @@ impl Destination {
 fn refusal(answer: &Answer) -> String {
     match answer.header("location") {
         Some(location) if (300..400).contains(&answer.status) => {
-            format!("it redirects to {}", excerpt(location.as_bytes()))
+            let shown = http::shown_url(location);
+            format!("it redirects to {}", excerpt(shown.as_bytes()))
         }
         Some(_) | None => excerpt(&answer.body),
     }

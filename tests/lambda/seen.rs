@@ -114,6 +114,17 @@ impl Lambda {
         all
     }
 
+    /// What each process was sent and what it printed, the current one last.
+    pub(crate) fn processes(&self) -> Vec<(Vec<Delivery>, Vec<Printed>)> {
+        let past = self.past.iter();
+        let mut all: Vec<_> = past
+            .map(|past| (past.deliveries.clone(), past.printed.clone()))
+            .collect();
+        let printed = self.process.as_ref().map(Process::printed);
+        all.push((self.hub().deliveries(), printed.unwrap_or_default()));
+        all
+    }
+
     /// Every event of a batch the listener took, in order.
     pub(crate) fn events_taken(&self) -> Vec<Event> {
         self.deliveries()

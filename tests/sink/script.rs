@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) enum Deed {
     /// It is answered.
     Respond,
+    /// It is answered with the status that its body, without its content coding, deserves.
+    Judge(fn(&[u8]) -> u16),
     /// It is read and never answered; the connection stays open.
     Hang,
     /// The connection is reset once the head is read.

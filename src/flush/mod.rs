@@ -1,0 +1,510 @@
+//! The flush thread: takes bodies through parse and process into the lane, and says when the lane sends.
+//!
+//! It owns all it touches and talks through `link` alone.
+//! It must not wait for anything but the link and the destination, and never longer for the destination than the deadline it was given.
+
+mod lane;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use lane::Options as LaneOptions;
+
+use self::lane::Lane;
+use crate::cadence::{self, Strategy};
+use crate::fault;
+use crate::link::{Body, FlushEnd, Invocation, Order, Report, Wake};
+use crate::parse::{self, Item};
+use crate::process::{self, Identity, Signal, Stream};
+use crate::stats::Stats;
+use crate::time::{self, Deadline};
+
+/// What the flush thread is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// When to send.
+    pub strategy: Strategy,
+    /// The longest that sending may hold an invocation.
+    pub budget: Duration,
+    /// Whether this environment may be restored from a snapshot, so that nothing unique may be made before the first invocation.
+    pub snapshot: bool,
+    /// What process is told.
+    pub process: process::Options,
+    /// What the lane is told.
+    pub lane: LaneOptions,
+}
+
+/// The longest that sending may take when no invocation waits for it, unless the budget is longer.
+const SEND_WAIT: Duration = Duration::from_secs(5);
+
+/// A send that an invocation waits for is over so much before the invocation is let go, in milliseconds: the environment may be frozen right after that.
+const LET_GO_MS: u64 = 10;
+
+/// After SHUTDOWN the platform's last report comes this late at most.
+const LAST_REPORT_WAIT: Duration = Duration::from_millis(300);
+
+/// After SHUTDOWN, when no report is awaited: the platform may still gather lines for its shortest time.
+const LAST_LINES_WAIT: Duration = Duration::from_millis(50);
+
+/// Of the time until the end, this part is kept for sending.
+const LAST_SEND_SHARE: u32 = 2;
+
+/// The platform hands over an event at most this long after it happened, unless the environment was frozen meanwhile, in milliseconds.
+const DONE_AGE_MS: u64 = 60_000;
+
+/// Requests that are remembered as done.
+const DONE_MAX: usize = 16;
+
+/// An invocation that the main thread holds until its records are sent.
+#[derive(Debug)]
+struct Held {
+    /// The request's id.
+    request_id: String,
+    /// When the main thread stops waiting at the latest.
+    until: Deadline,
+}
+
+/// The flush thread's state.
+pub struct Flusher {
+    /// What was configured.
+    options: Options,
+    /// Who logs, as far as known.
+    identity: Identity,
+    /// The way in and out.
+    link: FlushEnd,
+    /// What is counted.
+    stats: Arc<Stats>,
+    /// What was seen of the stream; made when the first batch is looked into.
+    stream: Option<Stream>,
+    /// Batches that came before the first invocation, where they must wait for it.
+    early: VecDeque<Body>,
+    /// Where records go.
+    lane: Lane,
+    /// The invocation that is held.
+    held: Option<Held>,
+    /// The last requests that were done, and when, in milliseconds since 1970; a fast one is done before its INVOKE event is seen.
+    done: VecDeque<(String, u64)>,
+    /// The request of the last INVOKE event; empty before the first.
+    invoked: String,
+    /// The runtime works on that request, as far as known.
+    running: bool,
+    /// What waits is sent beside the invocation rather than at its end.
+    beside: bool,
+    /// Something waits that no invocation will be held for.
+    late: bool,
+    /// The last request that began and was not reported yet.
+    unreported: Option<String>,
+    /// When the oldest record that waits is due, while that counts.
+    due: Option<Deadline>,
+    /// When the last send must be over, once the environment ends.
+    ending: Option<Deadline>,
+    /// What woke the thread, until it is dealt with: a panic must not lose it.
+    wake: Option<Wake>,
+}
+
+impl std::fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Records are nobody's to see.
+        f.debug_struct("Flusher")
+            .field("waiting", &self.lane.waiting())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Flusher {
+    /// A flusher that has seen nothing.
+    #[must_use]
+    pub fn new(options: Options, identity: Identity, link: FlushEnd, stats: Arc<Stats>) -> Self {
+        let mut lane = Lane::new(options.lane.clone(), Arc::clone(&stats), &link.hurry());
+        lane.identify(&identity);
+        Self {
+            options,
+            identity,
+            link,
+            stats,
+            stream: None,
+            early: VecDeque::new(),
+            lane,
+            held: None,
+            done: VecDeque::new(),
+            invoked: String::new(),
+            running: false,
+            beside: false,
+            late: false,
+            unreported: None,
+            due: None,
+            ending: None,
+            wake: None,
+        }
+    }
+
+    /// Does the thread's work until SHUTDOWN.
+    pub fn run(mut self) {
+        while self.turn() {}
+    }
+
+    /// One turn of the thread; `false` when it is over. A panic costs what was in hand and nothing else.
+    fn turn(&mut self) -> bool {
+        self.wake = Some(self.link.wait(self.due.map(|due| due.left())));
+        let caught = catch_unwind(AssertUnwindSafe(|| self.deal_with_wake()));
+        let goes_on = caught.unwrap_or_else(|_| self.mend());
+        self.publish();
+        goes_on
+    }
+
+    /// Puts right what a panic left; `false` when the thread is over.
+    fn mend(&mut self) -> bool {
+        self.stats.panics.add(1);
+        // Whoever waits must not wait for what the panic cut short.
+        if let Some(held) = self.held.take() {
+            self.let_go(held);
+        }
+        match self.wake.take() {
+            Some(Wake::Body(mut body)) => {
+                self.count_lost(&mut body, 0, 0);
+                self.link.done(body);
+            }
+            // The end comes once, so it is tried again.
+            Some(Wake::Order(Order::Shutdown { deadline })) => self.shut_down_or_report(deadline),
+            Some(Wake::Order(Order::Invoke(_)) | Wake::Time | Wake::Gone) | None => {}
+        }
+        self.ending.is_none()
+    }
+
+    /// Ends, and says so even if that panics.
+    fn shut_down_or_report(&mut self, deadline: Deadline) {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline)));
+        if caught.is_err() {
+            self.stats.panics.add(1);
+            self.stats.dropped_at_shutdown.add(self.lane.waiting());
+            self.link.report(Report::Finished);
+        }
+    }
+
+    /// Lets the main thread see how the lane is.
+    fn publish(&self) {
+        let lane = &self.lane;
+        self.link
+            .publish(lane.is_crowded(), lane.is_paused(), lane.waiting());
+    }
+
+    /// Deals with what woke the thread.
+    fn deal_with_wake(&mut self) -> bool {
+        fault::point("flush");
+        match self.wake.take() {
+            Some(Wake::Body(body)) => self.take_with_all_that_waits(body),
+            Some(Wake::Order(Order::Invoke(invocation))) => self.invocation_began(invocation),
+            Some(Wake::Order(Order::Shutdown { deadline })) => {
+                self.shut_down_or_report(deadline);
+                return false;
+            }
+            Some(Wake::Time) | None => {}
+            Some(Wake::Gone) => return false,
+        }
+        self.send_what_is_due();
+        true
+    }
+
+    /// An INVOKE event was seen.
+    fn invocation_began(&mut self, invocation: Invocation) {
+        if self.identity.learn_arn(&invocation.function_arn) {
+            self.lane.identify(&self.identity);
+        }
+        // Whoever was held for an earlier invocation is not any more.
+        self.held = None;
+        // A request that is tried again in the same environment has the same id.
+        let before = std::mem::replace(&mut self.invoked, invocation.request_id.clone());
+        self.done.retain(|(id, _)| *id != before);
+        self.running = self.done.iter().all(|(id, _)| *id != self.invoked);
+        self.beside = invocation.send_now;
+        self.late |= invocation.send_now;
+        // Time that the environment was frozen does not count.
+        if !self.counts_always() {
+            self.due = None;
+        }
+        while let Some(body) = self.early.pop_front() {
+            self.take(body);
+        }
+        let Some(until) = invocation.hold else {
+            return;
+        };
+        // The stream may have been faster than the event, and its report was for nobody then.
+        if self.unreported.as_deref() == Some(&*invocation.request_id) {
+            self.link.report(Report::Started {
+                request_id: invocation.request_id.clone(),
+            });
+        }
+        let held = Held {
+            request_id: invocation.request_id,
+            until,
+        };
+        // The pause may have begun since the main thread looked.
+        if self.lane.is_paused() {
+            return self.let_go(held);
+        }
+        self.flush_or_hold(held);
+    }
+
+    /// Flushes for an invocation if the runtime is done with it, or else goes on holding it.
+    fn flush_or_hold(&mut self, held: Held) {
+        let done = self.done.iter().find(|(id, _)| *id == held.request_id);
+        match done.map(|(_, done_ms)| *done_ms) {
+            Some(done_ms) => self.flush_held(held, done_ms),
+            None => self.held = Some(held),
+        }
+    }
+
+    /// Takes a body and every other one that has come meanwhile, and flushes if the invocation that is held is over.
+    fn take_with_all_that_waits(&mut self, first: Body) {
+        let mut next = Some(first);
+        while let Some(body) = next {
+            self.take(body);
+            next = self.link.next_body();
+        }
+        if let Some(held) = self.held.take() {
+            self.flush_or_hold(held);
+        }
+    }
+
+    /// Sends what belongs to the invocation that is held, and lets it go.
+    fn flush_held(&mut self, held: Held, done_ms: u64) {
+        let budget = u64::try_from(self.options.budget.as_millis()).unwrap_or(u64::MAX);
+        let budget = budget.saturating_sub(LET_GO_MS.min(budget / 4));
+        let by_budget = Deadline::at_epoch_ms(done_ms.saturating_add(budget));
+        let deadline = held.until.earlier(by_budget);
+        // Kept where a panic finds it.
+        self.held = Some(held);
+        self.publish();
+        self.lane.send_all(deadline);
+        if let Some(held) = self.held.take() {
+            self.let_go(held);
+        }
+    }
+
+    /// Tells the main thread that it need not wait.
+    fn let_go(&mut self, held: Held) {
+        self.link.report(Report::Flushed {
+            request_id: held.request_id,
+        });
+    }
+
+    /// Takes one body through parse and process into the lane.
+    fn take(&mut self, mut body: Body) {
+        if self.options.snapshot && self.invoked.is_empty() && self.ending.is_none() {
+            self.link.put_aside();
+            self.early.push_back(body);
+            return;
+        }
+        let received_ms = body.received_ms;
+        let (mut read, mut taken) = (0, 0);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            fault::point("parse");
+            let text = parse::clean(&mut body.bytes);
+            for item in parse::batch(&text) {
+                read += 1;
+                self.stats.received.add(1);
+                self.take_item(&item, received_ms);
+                taken += 1;
+                self.relieve_lane();
+            }
+        }));
+        if caught.is_err() {
+            self.stats.panics.add(1);
+            self.count_lost(&mut body, read, taken);
+        }
+        self.link.done(body);
+    }
+
+    /// Counts what a panic kept from being taken out of a body.
+    fn count_lost(&mut self, body: &mut Body, read: usize, taken: usize) {
+        self.link.lost();
+        let all = parse::batch(&parse::clean(&mut body.bytes)).count();
+        self.stats.received.add(all.saturating_sub(read));
+        self.stats.unreadable.add(all.saturating_sub(taken));
+    }
+
+    /// Sends or puts aside what would not fit, while more is taken in.
+    fn relieve_lane(&mut self) {
+        // At the end everything is sent at once, when all has come; unless it does not fit.
+        if self.lane.is_due() && (self.ending.is_none() || self.lane.is_crowded()) {
+            self.publish();
+            self.lane.send_full(self.beside_deadline());
+        }
+        if self.lane.is_crowded() {
+            self.publish();
+            self.lane.relieve(self.beside_deadline());
+        }
+    }
+
+    /// Takes one item of a batch.
+    fn take_item(&mut self, item: &Item<'_>, received_ms: u64) {
+        let Item::Event(event) = item else {
+            self.stats.unreadable.add(1);
+            self.link.lost();
+            say!(Warn, "an event of a batch could not be read");
+            return;
+        };
+        self.stats.parsed.add(1);
+        let Self {
+            options,
+            stream,
+            lane,
+            stats,
+            ..
+        } = self;
+        let stream = stream.get_or_insert_with(|| begin(lane));
+        fault::point("process");
+        let (record, signal) = process::process(event, &options.process, stream);
+        match record {
+            None => stats.filtered.add(1),
+            Some(record) => lane.push(&record),
+        }
+        if let Some(signal) = signal {
+            self.heed(signal, event.time, received_ms);
+        }
+    }
+
+    /// Heeds what the stream says of an invocation.
+    fn heed(&mut self, signal: Signal<'_>, time: Option<&str>, received_ms: u64) {
+        match signal {
+            Signal::Started(id) => {
+                self.done.retain(|(done, _)| *done != *id);
+                self.unreported = Some(id.clone().into_owned());
+                self.link.report(Report::Started {
+                    request_id: id.into_owned(),
+                });
+            }
+            Signal::RuntimeDone(id) => {
+                // The platform's clock is ours; a time that cannot be is replaced by the batch's.
+                let plausible = received_ms.saturating_sub(DONE_AGE_MS)..=received_ms;
+                let done_ms = time
+                    .and_then(|time| time::rfc3339_ms(time.trim_matches('"')))
+                    .filter(|at| plausible.contains(at))
+                    .unwrap_or(received_ms);
+                self.link.report(Report::RuntimeDone {
+                    request_id: id.clone().into_owned(),
+                    done_ms,
+                });
+                if *id == *self.invoked {
+                    self.running = false;
+                } else {
+                    // The end of a request before this one came with the thaw: its records would wait for another invocation.
+                    self.late |= self.beside;
+                }
+                if self.done.len() >= DONE_MAX {
+                    self.done.pop_front();
+                }
+                self.done.push_back((id.into_owned(), done_ms));
+            }
+            Signal::Reported(id) => {
+                if self.unreported.as_deref() == Some(&*id) {
+                    self.unreported = None;
+                }
+            }
+            Signal::Dropped(records) => {
+                let records = usize::try_from(records).unwrap_or(usize::MAX);
+                self.stats.dropped_by_platform.add(records);
+                say!(Error, "the platform dropped {records} records");
+                self.link.lost();
+            }
+        }
+    }
+
+    /// When sending must be over that no invocation waits for: in time for the one that is held to keep its budget.
+    fn beside_deadline(&self) -> Deadline {
+        if let Some(ending) = self.ending {
+            return ending;
+        }
+        match &self.held {
+            Some(held) if !held.until.has_passed() => {
+                held.until.earlier(Deadline::after(self.options.budget))
+            }
+            Some(_) | None => Deadline::after(SEND_WAIT.max(self.options.budget)),
+        }
+    }
+
+    /// Whether a record's age counts even while no invocation runs.
+    fn counts_always(&self) -> bool {
+        self.options.process.concurrent || matches!(self.options.strategy, Strategy::Periodic(_))
+    }
+
+    /// Sends what is late or old enough, beside whatever runs.
+    fn send_what_is_due(&mut self) {
+        let deadline = self.beside_deadline();
+        self.relieve_lane();
+        if self.stream.is_some() {
+            self.lane.tell(false);
+        }
+        let old = self.due.is_some_and(|due| due.has_passed());
+        if std::mem::take(&mut self.late) || old {
+            self.due = None;
+            self.publish();
+            self.lane.send_all(deadline);
+        }
+        if self.lane.waiting() == 0 || !(self.running || self.counts_always()) {
+            self.due = None;
+        } else if self.due.is_none() {
+            let age = cadence::age_max(self.options.strategy);
+            self.due = Some(Deadline::after(age.max(self.lane.pause_left())));
+        }
+    }
+
+    /// The environment ends: take what still comes, send it, and tell what is lost.
+    fn shut_down(&mut self, deadline: Deadline) {
+        self.ending = Some(deadline);
+        self.stats.ended.add(1);
+        // The last try is worth waiting for.
+        self.link.hurry().set(false);
+        while let Some(body) = self.early.pop_front() {
+            self.take(body);
+        }
+        let share = Deadline::after(deadline.left() / LAST_SEND_SHARE);
+        let report = share.earlier(Deadline::after(LAST_REPORT_WAIT));
+        let mut lines = share.earlier(Deadline::after(LAST_LINES_WAIT));
+        loop {
+            let until = if self.unreported.is_some() {
+                report
+            } else {
+                lines
+            };
+            if until.has_passed() {
+                break;
+            }
+            match self.link.wait(Some(until.left())) {
+                Wake::Body(body) => {
+                    self.take(body);
+                    lines = report.earlier(Deadline::after(LAST_LINES_WAIT));
+                }
+                Wake::Order(_) | Wake::Time => {}
+                Wake::Gone => break,
+            }
+        }
+        while let Some(body) = self.link.next_body() {
+            self.take(body);
+        }
+        // Where nothing was to be shipped and nothing was lost there is nothing to tell.
+        if self.stats.encoded.get() > 0 || self.stats.lost() > 0 {
+            let lane = &mut self.lane;
+            self.stream.get_or_insert_with(|| begin(lane));
+            self.lane.tell(true);
+        }
+        self.publish();
+        self.lane.finish(deadline);
+        // What came meanwhile is too late.
+        while let Some(mut body) = self.link.next_body() {
+            let late = parse::batch(&parse::clean(&mut body.bytes)).count();
+            self.stats.received.add(late);
+            self.stats.dropped_at_shutdown.add(late);
+        }
+        self.link.report(Report::Finished);
+    }
+}
+
+/// Begins the stream of this environment, under a name that no other environment has.
+fn begin(lane: &mut Lane) -> Stream {
+    let environment = time::unique();
+    lane.begin(&environment);
+    Stream::new(environment)
+}
