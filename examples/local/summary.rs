@@ -47,6 +47,10 @@ impl Summary<'_> {
         let events = self.lambda.events_taken();
         let platform = events.iter().filter(|event| event.kind != "function");
         let platform = platform.count();
+        // brooklet's own account of what it did comes beside them.
+        let (own, others): (Vec<Record>, Vec<Record>) = others
+            .into_iter()
+            .partition(|record| record.kind == "brooklet.stats");
         let (same_lines, same_events) = (printed == shipped, others.len() == platform);
         screen.fact("the function printed", &counted(printed.len(), "line"))?;
         screen.fact(
@@ -66,6 +70,7 @@ impl Summary<'_> {
                 verdict(same_events, ": all of them")
             ),
         )?;
+        screen.fact("and of brooklet itself", &counted(own.len(), "account"))?;
         screen.fact("requests", &grouped(requests.len() as u64))?;
         let held: Vec<String> = self.held.iter().map(|held| millis(*held)).collect();
         screen.fact(

@@ -217,6 +217,17 @@ fn build(
             .ca_file
             .and_then(|path| certificates(&path, problems)),
     };
+    let gathered = Duration::from_millis(u64::from(settings.telemetry_timeout_ms));
+    let holds = matches!(settings.strategy, Strategy::End | Strategy::Adaptive);
+    if holds && !settings.budget.is_zero() && gathered >= settings.budget {
+        problems.push(Problem {
+            what: format!(
+                "{PREFIX}TELEMETRY_TIMEOUT_MS is {}, which is not less than {PREFIX}FLUSH_BUDGET_MS: an invocation's records come too late for it to be held for them",
+                settings.telemetry_timeout_ms
+            ),
+            taken: String::new(),
+        });
+    }
     let types = settings.types;
     Ok(Config {
         port: settings.port,
@@ -379,6 +390,16 @@ mod tests {
             because("BROOKLET_ENDPOINT is \"nowhere\": it must begin with http:// or https://")
         );
         assert!(told.is_empty());
+    }
+
+    #[test]
+    fn a_budget_that_telemetry_never_meets_is_named() {
+        let endpoint = ("BROOKLET_ENDPOINT", "http://h/");
+        let late = ("BROOKLET_TELEMETRY_TIMEOUT_MS", "1000");
+        let (_, told) = check(&[endpoint, late]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (_, told) = check(&[endpoint, late, ("BROOKLET_FLUSH", "next")]);
+        assert!(told.is_empty(), "{told:?}");
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "FLUSH_BUDGET_MS",
         default: "`1000`",
-        help: "The longest that sending ever holds an invocation, 0 to 60000 ms.",
+        help: "The longest that sending ever holds an invocation, 0 to 60000 ms; with 0 nothing is held.",
         show: Show::Whole,
         parse: |value, settings| {
             values::number(value, 0, 60_000)
@@ -175,7 +175,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "PROXY",
         default: "none",
-        help: "A proxy for the destination alone, as `http://[user:password@]host:port`.",
+        help: "A proxy for the destination alone, as `http://[user:password@]host:port`; it must allow CONNECT to the destination's port.",
         show: Show::Address,
         parse: |value, settings| values::url(value).map(|url| settings.proxy = Some(url)),
     },
