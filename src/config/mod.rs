@@ -219,7 +219,8 @@ fn build(
     };
     let gathered = Duration::from_millis(u64::from(settings.telemetry_timeout_ms));
     let holds = matches!(settings.strategy, Strategy::End | Strategy::Adaptive);
-    if holds && !settings.budget.is_zero() && gathered >= settings.budget {
+    let waits = holds && !environment.is_concurrent() && !settings.budget.is_zero();
+    if waits && gathered >= settings.budget {
         problems.push(Problem {
             what: format!(
                 "{PREFIX}TELEMETRY_TIMEOUT_MS is {}, which is not less than {PREFIX}FLUSH_BUDGET_MS: an invocation's records come too late for it to be held for them",
