@@ -338,9 +338,12 @@ impl Flushing {
             }
         }
         // The flush thread is still at it, so its own account will not come in time.
-        stats.dropped_at_shutdown.add(self.link.backlog.waiting());
+        let in_hand = self.link.backlog.events_in_hand();
+        stats.received.add(in_hand);
+        let waiting = self.link.backlog.waiting();
+        stats.dropped_at_shutdown.add(waiting + in_hand);
         while let Some(mut body) = self.link.left_body() {
-            let left = parse::batch(&parse::clean(&mut body.bytes)).count();
+            let left = parse::count(&mut body.bytes);
             stats.received.add(left);
             stats.dropped_at_shutdown.add(left);
         }

@@ -100,11 +100,24 @@ pub struct Backlog {
     /// The destination is left alone after failures.
     paused: AtomicBool,
     /// Records that wait in the destination's buffer.
-    waiting: AtomicUsize,
+    waiting: Gauge,
+    /// Events of the body in the flush thread's hand that are still to be taken, while it does something else.
+    in_hand: AtomicUsize,
     /// When something of the stream was lost last, in milliseconds since 1970.
     lost_ms: AtomicU64,
     /// The environment ends: whoever waits for an answer should not.
     hurry: Hurry,
+}
+
+/// A number that one thread sets and others read.
+#[derive(Debug, Clone, Default)]
+pub struct Gauge(Arc<AtomicUsize>);
+
+impl Gauge {
+    /// Sets it.
+    pub fn set(&self, number: usize) {
+        self.0.store(number, Ordering::Release);
+    }
 }
 
 /// Breaks off waiting for a destination's answer.
@@ -153,6 +166,12 @@ impl Backlog {
         self.paused.load(Ordering::Acquire)
     }
 
+    /// Events of the body in the flush thread's hand that are still to be taken.
+    #[must_use]
+    pub fn events_in_hand(&self) -> usize {
+        self.in_hand.load(Ordering::Acquire)
+    }
+
     /// When something of the stream was lost last, in milliseconds since 1970; 0 if nothing was.
     #[must_use]
     pub fn lost_ms(&self) -> u64 {
@@ -165,10 +184,10 @@ impl Backlog {
         &self.hurry
     }
 
-    /// Records that wait in the destination's buffer, as of the flush thread's last turn.
+    /// Records that wait in the destination's buffer, as of the last payload or turn.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+        self.waiting.0.load(Ordering::Acquire)
     }
 
     /// Since when a body waits for the flush thread, in milliseconds since 1970.
@@ -261,8 +280,10 @@ pub enum Wake {
 pub struct FlushEnd {
     /// Bodies in.
     bodies: Receiver<Body>,
-    /// Bodies that are out of the channel and not looked into, oldest first: only so is it known since when they wait.
-    queue: VecDeque<Body>,
+    /// Bodies whose time is known and that are not looked into, oldest first; a channel, so that the main thread can count them at the end.
+    queue: (Sender<Body>, Receiver<Body>),
+    /// When they came, in milliseconds since 1970.
+    times: VecDeque<u64>,
     /// Room tokens out.
     room: Sender<()>,
     /// Emptied buffers out.
@@ -279,12 +300,12 @@ impl FlushEnd {
     /// Waits for whichever comes first, an order before a batch; without `wait` it waits for ever.
     #[must_use]
     pub fn wait(&mut self, wait: Option<Duration>) -> Wake {
-        if !self.queue.is_empty() {
+        if !self.times.is_empty() {
             // An order goes first; otherwise there is something to do at once.
             if let Ok(order) = self.orders.try_recv() {
                 return Wake::Order(order);
             }
-            if let Some(body) = self.queue.pop_front() {
+            if let Some(body) = self.next_queued() {
                 return Wake::Body(body);
             }
         }
@@ -302,11 +323,40 @@ impl FlushEnd {
         self.backlog.hurry.clone()
     }
 
+    /// Where the lane says how many records wait.
+    #[must_use]
+    pub fn waiting(&self) -> Gauge {
+        self.backlog.waiting.clone()
+    }
+
     /// A batch that has come already, if any.
     #[must_use]
     pub fn next_body(&mut self) -> Option<Body> {
-        self.queue.extend(self.bodies.try_iter());
-        self.queue.pop_front()
+        self.queue_all();
+        self.next_queued()
+    }
+
+    /// Moves what has come into the queue, as far as there is room.
+    fn queue_all(&mut self) {
+        while !self.queue.0.is_full() {
+            let Ok(body) = self.bodies.try_recv() else {
+                return;
+            };
+            self.times.push_back(body.received_ms.max(1));
+            // There is room, and only this thread puts something in.
+            self.queue.0.try_send(body).unwrap_or(());
+        }
+    }
+
+    /// The first body of the queue.
+    fn next_queued(&mut self) -> Option<Body> {
+        self.times.pop_front();
+        self.queue.1.try_recv().ok()
+    }
+
+    /// Says how many events of the body in hand are still to be taken.
+    pub fn in_hand(&self, events: usize) {
+        self.backlog.in_hand.store(events, Ordering::Release);
     }
 
     /// Says that a body has been dealt with, and hands its buffer back to be filled again.
@@ -336,16 +386,15 @@ impl FlushEnd {
 
     /// Sets since when the oldest body waits.
     fn next_waits(&mut self) {
-        self.queue.extend(self.bodies.try_iter());
-        let since = self.queue.front().map_or(0, |body| body.received_ms.max(1));
+        self.queue_all();
+        let since = self.times.front().copied().unwrap_or(0);
         self.backlog.since_ms.store(since, Ordering::Release);
     }
 
     /// Publishes the lane's state.
-    pub fn publish(&self, crowded: bool, paused: bool, waiting: usize) {
+    pub fn publish(&self, crowded: bool, paused: bool) {
         self.backlog.crowded.store(crowded, Ordering::Release);
         self.backlog.paused.store(paused, Ordering::Release);
-        self.backlog.waiting.store(waiting, Ordering::Release);
     }
 
     /// Reports to the main thread, which may not be listening.
@@ -365,7 +414,7 @@ pub struct MainEnd {
     /// Reports in.
     reports: Receiver<Report>,
     /// Bodies, for the account of what nobody will look into any more.
-    bodies: Receiver<Body>,
+    bodies: [Receiver<Body>; 2],
     /// What waits.
     pub backlog: Arc<Backlog>,
 }
@@ -398,7 +447,7 @@ impl MainEnd {
     /// A batch that nobody has looked into, if any.
     #[must_use]
     pub fn left_body(&self) -> Option<Body> {
-        self.bodies.try_recv().ok()
+        self.bodies.iter().find_map(|bodies| bodies.try_recv().ok())
     }
 
     /// Forgets the reports on invocations that are over; whether there was none.
@@ -421,11 +470,12 @@ pub fn channels() -> (ReceiveEnd, FlushEnd, MainEnd) {
     let (spare_in, spare_out) = bounded(SPARE_MAX);
     let (orders_in, orders_out) = bounded(ORDERS_MAX);
     let (reports_in, reports_out) = bounded(REPORTS_MAX);
+    let queue = bounded(BODIES_MAX);
     let backlog = Arc::new(Backlog::default());
     let main_end = MainEnd {
         orders: orders_in,
         reports: reports_out,
-        bodies: bodies_out.clone(),
+        bodies: [queue.1.clone(), bodies_out.clone()],
         backlog: Arc::clone(&backlog),
     };
     (
@@ -437,7 +487,8 @@ pub fn channels() -> (ReceiveEnd, FlushEnd, MainEnd) {
         },
         FlushEnd {
             bodies: bodies_out,
-            queue: VecDeque::new(),
+            queue,
+            times: VecDeque::new(),
             room: room_in,
             spare: spare_in,
             backlog,

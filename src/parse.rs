@@ -42,6 +42,12 @@ pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body)
 }
 
+/// The items of a body, counted and not looked into.
+#[must_use]
+pub fn count(body: &mut [u8]) -> usize {
+    batch(&clean(body)).count()
+}
+
 /// Reads a batch that went through [`clean`].
 #[must_use]
 pub fn batch(text: &str) -> Batch<'_> {
@@ -67,7 +73,7 @@ pub fn batch(text: &str) -> Batch<'_> {
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// The items of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch<'a> {
     /// What is not read yet.
     rest: &'a str,

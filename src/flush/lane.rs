@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::buffer::{Batch, Buffer};
 use crate::encode::{Encode, Format};
 use crate::fault;
-use crate::link::Hurry;
-use crate::process::{Content, Identity, Record};
+use crate::link::{Gauge, Hurry};
+use crate::process::{Content, Identity, Record, Stream};
 use crate::send::{self, Breaker, Destination, Outcome, Payload};
 use crate::stats::Stats;
 use crate::time::{self, Deadline, Stopwatch};
@@ -50,6 +50,8 @@ pub(super) struct Lane {
     options: Options,
     /// What is counted.
     stats: Arc<Stats>,
+    /// Where others see how many records wait.
+    shown: Gauge,
     /// Writes records.
     encoder: Box<dyn Encode>,
     /// What waits.
@@ -80,9 +82,10 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that has sent nothing.
-    pub(super) fn new(options: Options, stats: Arc<Stats>, hurry: &Hurry) -> Self {
+    pub(super) fn new(options: Options, stats: Arc<Stats>, shown: Gauge, hurry: &Hurry) -> Self {
         Self {
             stats,
+            shown,
             encoder: (options.format.encoder)(),
             buffer: Buffer::new(options.buffer_bytes),
             destination: Destination::new(options.destination.clone(), hurry.clone()),
@@ -103,9 +106,16 @@ impl Lane {
         }
     }
 
-    /// Tells the name that no other environment has.
-    pub(super) fn begin(&mut self, environment: &str) {
+    /// Begins the stream of this environment, under a name that no other environment has.
+    pub(super) fn begin(&mut self) -> Stream {
+        let environment = time::unique();
         self.environment = format!("{environment}-own");
+        Stream::new(environment)
+    }
+
+    /// Lets others see how many records wait.
+    pub(super) fn show_waiting(&self) {
+        self.shown.set(self.waiting());
     }
 
     /// Tells who logs.
@@ -140,6 +150,12 @@ impl Lane {
         let full =
             self.buffer.bytes() >= bytes || self.buffer.records() >= self.options.batch_records;
         full && self.breaker.allows()
+    }
+
+    /// Whether the buffer is more than half full and something can be done about it.
+    pub(super) fn can_be_relieved(&self) -> bool {
+        let aside = self.is_paused() && self.fallback.is_some() && self.fallback_breaker.allows();
+        self.is_crowded() && (self.is_due() || aside)
     }
 
     /// Puts a record into the buffer.
@@ -313,6 +329,7 @@ impl Lane {
     /// Takes records out of the buffer; whatever was searched for among them is found.
     fn release(&mut self, records: usize) {
         self.buffer.release(records);
+        self.show_waiting();
         self.unsure = self.unsure.saturating_sub(records);
         self.records_max = self.options.batch_records;
     }

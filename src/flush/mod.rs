@@ -67,6 +67,7 @@ struct Held {
 }
 
 /// The flush thread's state.
+#[allow(missing_debug_implementations, reason = "it holds records")]
 pub struct Flusher {
     /// What was configured.
     options: Options,
@@ -104,20 +105,16 @@ pub struct Flusher {
     wake: Option<Wake>,
 }
 
-impl std::fmt::Debug for Flusher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Records are nobody's to see.
-        f.debug_struct("Flusher")
-            .field("waiting", &self.lane.waiting())
-            .finish_non_exhaustive()
-    }
-}
-
 impl Flusher {
     /// A flusher that has seen nothing.
     #[must_use]
     pub fn new(options: Options, identity: Identity, link: FlushEnd, stats: Arc<Stats>) -> Self {
-        let mut lane = Lane::new(options.lane.clone(), Arc::clone(&stats), &link.hurry());
+        let mut lane = Lane::new(
+            options.lane.clone(),
+            Arc::clone(&stats),
+            link.waiting(),
+            &link.hurry(),
+        );
         lane.identify(&identity);
         Self {
             options,
@@ -185,9 +182,9 @@ impl Flusher {
 
     /// Lets the main thread see how the lane is.
     fn publish(&self) {
-        let lane = &self.lane;
+        self.lane.show_waiting();
         self.link
-            .publish(lane.is_crowded(), lane.is_paused(), lane.waiting());
+            .publish(self.lane.is_crowded(), self.lane.is_paused());
     }
 
     /// Deals with what woke the thread.
@@ -302,13 +299,19 @@ impl Flusher {
         let caught = catch_unwind(AssertUnwindSafe(|| {
             fault::point("parse");
             let text = parse::clean(&mut body.bytes);
-            for item in parse::batch(&text) {
+            let mut items = parse::batch(&text);
+            while let Some(item) = items.next() {
                 read += 1;
                 self.stats.received.add(1);
                 self.take_item(&item, received_ms);
                 taken += 1;
-                self.relieve_lane();
+                if self.lane.can_be_relieved() {
+                    self.link.in_hand(items.clone().count());
+                    self.relieve_lane();
+                    self.link.in_hand(0);
+                }
             }
+            self.relieve_lane();
         }));
         if caught.is_err() {
             self.stats.panics.add(1);
@@ -320,7 +323,7 @@ impl Flusher {
     /// Counts what a panic kept from being taken out of a body.
     fn count_lost(&mut self, body: &mut Body, read: usize, taken: usize) {
         self.link.lost();
-        let all = parse::batch(&parse::clean(&mut body.bytes)).count();
+        let all = parse::count(&mut body.bytes);
         self.stats.received.add(all.saturating_sub(read));
         self.stats.unreadable.add(all.saturating_sub(taken));
     }
@@ -354,7 +357,7 @@ impl Flusher {
             stats,
             ..
         } = self;
-        let stream = stream.get_or_insert_with(|| begin(lane));
+        let stream = stream.get_or_insert_with(|| lane.begin());
         fault::point("process");
         let (record, signal) = process::process(event, &options.process, stream);
         match record {
@@ -487,24 +490,17 @@ impl Flusher {
         // Where nothing was to be shipped and nothing was lost there is nothing to tell.
         if self.stats.encoded.get() > 0 || self.stats.lost() > 0 {
             let lane = &mut self.lane;
-            self.stream.get_or_insert_with(|| begin(lane));
+            self.stream.get_or_insert_with(|| lane.begin());
             self.lane.tell(true);
         }
         self.publish();
         self.lane.finish(deadline);
         // What came meanwhile is too late.
         while let Some(mut body) = self.link.next_body() {
-            let late = parse::batch(&parse::clean(&mut body.bytes)).count();
+            let late = parse::count(&mut body.bytes);
             self.stats.received.add(late);
             self.stats.dropped_at_shutdown.add(late);
         }
         self.link.report(Report::Finished);
     }
-}
-
-/// Begins the stream of this environment, under a name that no other environment has.
-fn begin(lane: &mut Lane) -> Stream {
-    let environment = time::unique();
-    lane.begin(&environment);
-    Stream::new(environment)
 }
