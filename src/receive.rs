@@ -17,7 +17,7 @@ use tiny_http::{Method, Response, Server, StatusCode};
 use crate::error::Error;
 use crate::fault;
 use crate::link::{Body, ReceiveEnd};
-use crate::stats::Stats;
+use crate::stats::{Counter, Stats};
 use crate::time::{self, Stopwatch};
 
 /// The largest body that is taken, in bytes; a batch of the largest size that can be subscribed for is about half of it.
@@ -52,6 +52,14 @@ struct Shared {
     stats: Arc<Stats>,
     /// The port that is advertised; a listener that is built again must have the same.
     port: u16,
+}
+
+impl Shared {
+    /// Counts a loss, and tells whoever waits for the stream of it.
+    fn lose(&self, counter: &Counter) {
+        counter.add(1);
+        self.link.lost();
+    }
 }
 
 /// One life of the listener.
@@ -163,8 +171,7 @@ fn guard(shared: &Arc<Shared>, mut life: Arc<Life>) {
             life.threads.fetch_sub(1, Ordering::AcqRel);
             return;
         }
-        shared.stats.panics.add(1);
-        shared.link.lost();
+        shared.lose(&shared.stats.panics);
     }
 }
 
@@ -219,8 +226,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     fault::point("receive");
     let promised = request.body_length();
     if promised.is_some_and(|bytes| bytes > PROMISE_BYTES_MAX) {
-        shared.stats.bodies_too_large.add(1);
-        shared.link.lost();
+        shared.lose(&shared.stats.bodies_too_large);
         say!(
             Error,
             "a batch was dropped: its sender promised {promised:?} bytes"
@@ -245,16 +251,14 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     );
     let whole = promised.is_none_or(|promised| promised == end.read);
     if end.read > BODY_BYTES_MAX {
-        shared.stats.bodies_too_large.add(1);
-        shared.link.lost();
+        shared.lose(&shared.stats.bodies_too_large);
         say!(
             Error,
             "a batch of {} bytes was dropped: the limit is {BODY_BYTES_MAX}",
             end.read
         );
     } else if !whole || end.broken {
-        shared.stats.bodies_cut_short.add(1);
-        shared.link.lost();
+        shared.lose(&shared.stats.bodies_cut_short);
         say!(
             Error,
             "a batch was dropped: its sender stopped after {} bytes",
@@ -266,8 +270,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
             received_ms: time::epoch_ms(),
         };
         if let Err(body) = shared.link.put(body, ROOM_WAIT) {
-            shared.stats.bodies_without_room.add(1);
-            shared.link.lost();
+            shared.lose(&shared.stats.bodies_without_room);
             say!(
                 Error,
                 "a batch of {} bytes was dropped: too much waits to be sent",
