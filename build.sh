@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: ./build.sh [x86_64|arm64|all] [--direct]
+usage: ./build.sh [x86_64|arm64|all] [--direct|--fault]
        ./build.sh demo
 
 Builds the static binary dist/<arch>/brooklet and the layer dist/brooklet-<arch>.zip; without an architecture,
@@ -19,6 +19,8 @@ The same tree lies unzipped in dist/<arch>/layer, to be copied into container im
 
   --direct   puts the binary itself at extensions/brooklet and nowhere else: for container images that have no
              shell, and a millisecond faster. brooklet/wrapper finds it there; being a script, it still needs a shell.
+  --fault    builds dist/<arch>/brooklet-fault alone, the same program with panics on purpose: the tests of isolation
+             need it, and nobody else.
   demo       builds this machine's layer and shows it at work in a local Lambda.
 
 It takes Rust 1.88 or newer (stable will do), python3 with pip, and a network for the first run. What else it needs
@@ -49,7 +51,7 @@ die() {
 
 # ---- what to do ----
 
-arch='' direct='' demo=''
+arch='' direct='' fault='' demo=''
 for word; do
   case $word in
     x86_64 | arm64 | all | demo)
@@ -57,11 +59,12 @@ for word; do
       if [ "$word" = demo ]; then demo=yes; else arch=$word; fi
       ;;
     --direct) direct=yes ;;
+    --fault) fault=yes ;;
     -h | --help) usage; exit 0 ;;
     *) say "error: unknown argument: $word"; usage >&2; exit 2 ;;
   esac
 done
-[ -z "$demo" ] || [ -z "$direct" ] || { usage >&2; exit 2; }
+[ -z "$demo" ] || [ -z "$direct$fault" ] || { usage >&2; exit 2; }
 case ${BUILD_STD:=auto} in auto | prebuilt | source) ;; *) die "BUILD_STD is '$BUILD_STD': take prebuilt or source" ;; esac
 
 case $(uname -m) in
@@ -95,8 +98,8 @@ apt_install() {
 command -v python3 >/dev/null || apt_install python3 python3-pip || die "python3 is missing" \
   "install python3 and its pip (on Debian: apt-get install python3 python3-pip)"
 
-zig_version=0.17.1 zigbuild_version=0.24.0
-tools=$cache/zig-$zig_version-zigbuild-$zigbuild_version-$(uname -m)
+zig_version=0.17.1 zigbuild_version=0.24.0 zopfli_version=0.4.3
+tools=$cache/zig-$zig_version-zigbuild-$zigbuild_version-zopfli-$zopfli_version-$(uname -m)
 if [ ! -d "$tools" ]; then
   pip=''
   for python in python3 /usr/bin/python3; do
@@ -110,11 +113,15 @@ if [ ! -d "$tools" ]; then
   # Beside the final place, so that the last step is a rename: another clone may be doing the same now.
   fresh=$(mktemp -d "$cache/tools-XXXXXX")
   trap 'rm -rf "$fresh"' EXIT
-  PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore "$pip" -m pip install --quiet --no-input \
-    --disable-pip-version-check --no-compile --no-deps --only-binary=:all: --target "$fresh" \
-    "ziglang==$zig_version" "cargo-zigbuild==$zigbuild_version" ||
+  fetch() {
+    PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore "$pip" -m pip install --quiet --no-input \
+      --disable-pip-version-check --no-compile --no-deps --only-binary=:all: --target "$fresh" "$@"
+  }
+  fetch "ziglang==$zig_version" "cargo-zigbuild==$zigbuild_version" ||
     die "cannot fetch zig and cargo-zigbuild" "they are the packages ziglang and cargo-zigbuild of PyPI;" \
       "pip has to reach it, directly or through the index it is configured for"
+  # There is none for an old python; the layer is built all the same.
+  fetch "zopfli==$zopfli_version" || say "no zopfli for this python: the layer's zip gets 3% larger than it need be"
   chmod 755 "$fresh"
   mv "$fresh" "$tools" 2>/dev/null || [ -d "$tools" ]
   rm -rf "$fresh"
@@ -223,9 +230,71 @@ choose_std() {
 
 # ---- building ----
 
+# What rustc runs to link: zig's lld as `zig cc` would run it, with what `zig cc` does not pass on.
+linker() {
+  cat <<'END'
+#!/usr/bin/env python3
+import os, struct, subprocess, sys, tempfile
+
+zig, cache = os.environ["CARGO_ZIGBUILD_ZIG_PATH"], os.environ["CARGO_ZIGBUILD_CACHE_DIR"]
+words = sys.argv[1:]
+inputs = [word for word in words if word.endswith((".o", ".a", ".rlib"))]
+output = words[words.index("-o") + 1]
+arch = "x86_64" if "x86_64-unknown-linux-musl" in output else "aarch64"
+
+# An empty program tells which of its own parts zig links, and how. Asked there, it names them relative to its cache.
+with tempfile.TemporaryDirectory(prefix="link-", dir=cache) as probe:
+    here = os.path.basename(probe)
+    with open(os.path.join(probe, "empty.c"), "w") as file:
+        file.write("int main(void) { return 0; }\n")
+    asked = subprocess.run(
+        [zig, "cc", "-v", "-target", arch + "-linux-musl", "-fno-sanitize=all", "-fno-unwind-tables", "-static", "-g",
+         "-nodefaultlibs", here + "/empty.c", "-lunwind", "-lc", "-o", here + "/empty"],
+        cwd=cache, env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": "zig", "ZIG_LOCAL_CACHE_DIR": "zig"},
+        stderr=subprocess.PIPE, text=True)
+lines = [line.split()[1:] for line in asked.stderr.splitlines() if line.startswith("ld.lld ") and "/libc.a" in line]
+if asked.returncode or len(lines) != 1:
+    sys.exit("zig does not tell how it links:\n" + asked.stderr)
+command = [zig, "ld.lld"]
+for word in lines[0]:
+    if word.endswith("/empty.o"):
+        command += inputs
+    else:
+        command.append(output if word == here + "/empty" else word)
+
+# The same code once; like beside like, so that it packs better.
+command += ["--gc-sections", "--strip-all", "--icf=all", "--bp-compression-sort=both"]
+# Without its tables, ring's C has these under the one name only, and its Rust calls both.
+ring = [os.path.basename(word) for word in inputs if "libring-" in word]
+with open("Cargo.lock") as file:
+    lock = file.read().split("[[package]]\n")
+version = [package.split('"')[3] for package in lock if package.startswith('name = "ring"\n')][0].replace(".", "_")
+same = [("p256_point_mul_base_vartime", "p256_point_mul_base")]
+if arch == "x86_64":
+    same.append(("x25519_scalar_mult_adx", "x25519_scalar_mult_generic_masked"))
+command += [f"--defsym=ring_core_{version}__{name}=ring_core_{version}__{other}" for name, other in same]
+linked = subprocess.run(command, cwd=cache)
+if linked.returncode:
+    sys.exit(linked.returncode)
+
+# The sorted index of the unwind tables is left empty, which says "none"; it takes 20 kB of the zip. A panic then
+# searches the tables themselves, a matter of milliseconds.
+with open(output, "r+b") as file:
+    head = file.read(4096)
+    first, size, count = struct.unpack_from("<Q14xHH", head, 32)
+    for at in range(first, first + size * count, size):
+        kind, offset, length = struct.unpack_from("<I4xQ16xQ", head, at)
+        if kind == 0x6474E550:
+            file.seek(offset + 2)
+            file.write(b"\xff\xff")
+            file.seek(offset + 8)
+            file.write(bytes(length - 8))
+END
+}
+
 # One architecture: the binary and its layer.
 build() {
-  local arch=$1 target flags=() options=() binary
+  local arch=$1 target flags=() options=() binary linker name=brooklet
   case $arch in
     x86_64) target=x86_64-unknown-linux-musl ;;
     arm64) target=aarch64-unknown-linux-musl ;;
@@ -246,7 +315,21 @@ build() {
   # On arm64 it is 1.5 kB more.
   [ "$arch" != x86_64 ] || flags+=(-Crelocation-model=static)
   if [ "$std" = source ]; then
+    # By its sum, as cargo does not see that a linker changed.
+    linker=$target_dir/$std/link-$(linker | cksum | cut -d' ' -f1)
+    flags+=(
+      # A panic's line names file and line, no more; derived Debug names the variant and leaves out what is in it.
+      -Zlocation-detail=file,line -Zfmt-debug=shallow
+      "-Clinker=$linker"
+    )
+    # Each push that moves the stack pointer costs a line in the unwind tables where nothing else points to the frame.
+    # On arm64 it would be 2 kB more.
+    [ "$arch" != x86_64 ] || flags+=(-Cforce-frame-pointers=yes)
     options=(-Zbuild-std=std,panic_unwind -Zbuild-std-features=optimize_for_size,panic-unwind)
+  fi
+  if [ -n "$fault" ]; then
+    name=brooklet-fault
+    options+=(--features fault)
   fi
   (
     # Flags of the user's own would change the bytes.
@@ -256,6 +339,15 @@ build() {
     # A directory for each way: cargo remembers there what rustc said of a target, and rustc says more of it under
     # RUSTC_BOOTSTRAP. In a shared one the bytes would depend on who asked first.
     export CARGO_TARGET_DIR=$target_dir/$std
+    if [ "$std" = source ]; then
+      # ring without its tables of precomputed points, 178 kB that no compressor makes smaller: the way it is built for
+      # every other processor. A handshake takes 0.2 ms longer. The other half of this is in the linker.
+      export CFLAGS=-DOPENSSL_SMALL
+      mkdir -p "$CARGO_TARGET_DIR"
+      linker >"$linker.$$"
+      chmod 755 "$linker.$$"
+      mv -f "$linker.$$" "$linker"
+    fi
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
     export CARGO_ENCODED_RUSTFLAGS
     "$tools/bin/cargo-zigbuild" zigbuild --release --locked --bin brooklet --target "$target" ${options[@]+"${options[@]}"}
@@ -264,18 +356,23 @@ build() {
   binary=$target_dir/$std/$target/release/brooklet
   # Not written in place: a running copy would keep that from working.
   mkdir -p "dist/$arch"
-  cp "$binary" "dist/$arch/.brooklet"
-  chmod 755 "dist/$arch/.brooklet"
-  mv -f "dist/$arch/.brooklet" "dist/$arch/brooklet"
-  pack "$arch"
+  cp "$binary" "dist/$arch/.$name"
+  chmod 755 "dist/$arch/.$name"
+  mv -f "dist/$arch/.$name" "dist/$arch/$name"
+  [ -n "$fault" ] || pack "$arch"
 }
 
 # The layer and the closing lines. Order, times, modes and level are fixed, so that the bytes are.
 pack() {
-  python3 - "$1" "$origin" ${direct:+direct} <<'END'
-import hashlib, os, shutil, sys, zipfile
+  python3 - "$1" "$origin" "$tools" ${direct:+direct} <<'END'
+import hashlib, os, shutil, struct, sys, zlib
 
-arch, origin, direct = sys.argv[1], sys.argv[2], len(sys.argv) > 3
+arch, origin, direct = sys.argv[1], sys.argv[2], len(sys.argv) > 4
+sys.path.append(sys.argv[3])
+try:
+    from zopfli.zlib import compress
+except ImportError:
+    compress = lambda data: zlib.compress(data, 9)
 binary, layer = f"dist/{arch}/brooklet", f"dist/brooklet-{arch}.zip"
 
 
@@ -292,12 +389,19 @@ if direct:
 else:
     launcher = content("extensions/brooklet")
     members = {"brooklet/brooklet": program, "brooklet/wrapper": wrapper, "extensions/brooklet": launcher}
-with zipfile.ZipFile(layer + ".new", "w") as archive:
-    for name, data in members.items():
-        entry = zipfile.ZipInfo(name)
-        entry.create_system = 3
-        entry.external_attr = 0o100755 << 16
-        archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
+# Python's own zipfile takes no compressor but its own.
+files = index = b""
+for name, data in members.items():
+    # Without zlib's frame of 2 and 4 bytes it is bare deflate.
+    packed = compress(data)[2:-4]
+    # Version 2.0, no flags, deflate, 1980-01-01 00:00.
+    common = struct.pack("<5H3L2H", 20, 0, 8, 0, 0x21, zlib.crc32(data), len(packed), len(data), len(name), 0)
+    # Made on Unix, which gives the mode its meaning.
+    index += b"PK\1\2" + bytes([20, 3]) + common + struct.pack("<3H2L", 0, 0, 0, 0o100755 << 16, len(files)) + name.encode()
+    files += b"PK\3\4" + common + name.encode() + packed
+end = struct.pack("<4H2LH", 0, 0, len(members), len(members), len(index), len(files), 0)
+with open(layer + ".new", "wb") as file:
+    file.write(files + index + b"PK\5\6" + end)
 os.replace(layer + ".new", layer)
 
 # The same tree unzipped, for container images.

@@ -225,11 +225,12 @@ fn rebuild(port: u16) -> Arc<Life> {
 fn take(mut request: tiny_http::Request, shared: &Shared) {
     fault::point("receive");
     let promised = request.body_length();
-    if promised.is_some_and(|bytes| bytes > PROMISE_BYTES_MAX) {
+    let expected = promised.unwrap_or(0);
+    if expected > PROMISE_BYTES_MAX {
         shared.lose(&shared.stats.bodies_too_large);
         say!(
             Error,
-            "a batch was dropped: its sender promised {promised:?} bytes"
+            "a batch was dropped: its sender promised {expected} bytes"
         );
         // See PROMISE_BYTES_MAX.
         std::mem::forget(request);
@@ -240,8 +241,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     }
     let watch = Stopwatch::start();
     let mut bytes = shared.link.buffer();
-    let expected = promised.unwrap_or(0).min(BODY_BYTES_MAX);
-    bytes.reserve_exact(expected);
+    bytes.reserve_exact(expected.min(BODY_BYTES_MAX));
     let end = read(request.as_reader(), &mut bytes);
     say!(
         Debug,

@@ -1,7 +1,8 @@
 //! A panic in each stage: caught, counted, told once, and the function goes on.
 //!
-//! It needs the binary that cargo builds with the feature `fault`, which no release has, so it does not look at
-//! `BROOKLET_BINARY`: `cargo test --features fault --test brooklet isolation`.
+//! It needs a binary with the feature `fault`, which no release has, so it does not look at `BROOKLET_BINARY`:
+//! `BROOKLET_FAULT_BINARY` names what `./build.sh --fault` made, and without it the one that cargo builds is taken:
+//! `cargo test --features fault --test brooklet isolation`.
 
 use super::books::{self, Book, LOG_LEVEL};
 use crate::harness::{Run, Scenario};
@@ -13,6 +14,12 @@ use crate::sink::Sink;
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// The binary with faults.
+fn binary() -> std::path::PathBuf {
+    let built = std::env::var_os("BROOKLET_FAULT_BINARY");
+    built.map_or_else(|| env!("CARGO_BIN_EXE_brooklet").into(), Into::into)
+}
+
 /// A scenario with a fault at the n-th pass through a stage.
 fn faulty(sink: &Sink, stage: &str, nth: usize) -> Scenario {
     Scenario::with(sink)
@@ -20,7 +27,7 @@ fn faulty(sink: &Sink, stage: &str, nth: usize) -> Scenario {
         .option("LOG_LEVEL", LOG_LEVEL)
         .lambda(|setup| {
             setup.launch = Launch::Direct {
-                binary: env!("CARGO_BIN_EXE_brooklet").into(),
+                binary: binary(),
                 name: "brooklet".to_owned(),
             };
         })
