@@ -199,8 +199,8 @@ struct Past {
     history: History,
     /// Invocations in a row that were held without a word from the stream.
     silent: u32,
-    /// A request's end was awaited in vain, so that the stream cannot be trusted to tell it.
-    missed: bool,
+    /// The last request whose end was awaited in vain: until another one's is told the stream cannot be trusted to tell it.
+    missed: Option<String>,
 }
 
 /// The main thread's view of the flush thread.
@@ -263,30 +263,37 @@ impl Flushing {
             let doubt = [lost_ms, unseen_ms]
                 .into_iter()
                 .flatten()
-                .map(|at| Deadline::at_epoch_ms(at.saturating_add(millis(self.budget))))
+                .map(|at| Deadline::since(at, self.budget))
                 .fold(until, Deadline::earlier);
             let wait = release.earlier(doubt).left().min(self.budget);
             let report = self.link.report(wait);
             heard |= report.is_some();
             match report {
-                Some(Report::Started { request_id: id }) if id == request_id && !past.missed => {
+                Some(Report::Started { request_id: id })
+                    if id == request_id && past.missed.is_none() =>
+                {
                     release = until;
                 }
                 Some(Report::RuntimeDone {
                     request_id: id,
                     done_ms,
                 }) if id == request_id => {
-                    past.missed = false;
-                    let by_budget = done_ms.saturating_add(millis(self.budget));
-                    release = until.earlier(Deadline::at_epoch_ms(by_budget));
+                    past.missed = None;
+                    release = until.earlier(Deadline::since(done_ms, self.budget));
                 }
                 Some(Report::Flushed { request_id: id }) if id == request_id => {
                     past.silent = 0;
                     return;
                 }
+                Some(Report::RuntimeDone { request_id: id, .. }) => {
+                    // The end of one that was let go before it: ends are told again.
+                    past.missed = past.missed.take().filter(|missed| *missed == id);
+                }
                 Some(_) => {}
                 None if release.has_passed() || doubt.has_passed() => {
-                    past.missed |= until.has_passed();
+                    if until.has_passed() {
+                        past.missed = Some(request_id.to_owned());
+                    }
                     past.silent = if heard { 0 } else { past.silent + 1 };
                     if past.silent == SILENT_MAX {
                         say!(
@@ -333,7 +340,8 @@ impl Flushing {
             self.hurry_if_busy(deadline);
             while let Some(report) = self.link.report(deadline.left()) {
                 if matches!(report, Report::Finished) {
-                    return;
+                    // What came behind its back.
+                    return self.count_left(stats);
                 }
             }
         }
@@ -342,12 +350,17 @@ impl Flushing {
         stats.received.add(in_hand);
         let waiting = self.link.backlog.waiting();
         stats.dropped_at_shutdown.add(waiting + in_hand);
+        self.count_left(stats);
+        say!(Error, "the last records could not be sent in time");
+    }
+
+    /// Counts what nobody will look into any more.
+    fn count_left(&self, stats: &Stats) {
         while let Some(mut body) = self.link.left_body() {
             let left = parse::count(&mut body.bytes);
             stats.received.add(left);
             stats.dropped_at_shutdown.add(left);
         }
-        say!(Error, "the last records could not be sent in time");
     }
 }
 

@@ -11,8 +11,12 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds to the counter.
     pub fn add(&self, n: usize) {
+        let n = u64::try_from(n).unwrap_or(u64::MAX);
+        // What the stream says it dropped may be any number.
+        let sum = |count: u64| Some(count.saturating_add(n));
         self.0
-            .fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum)
+            .unwrap_or_default();
     }
 
     /// The count so far.
@@ -101,7 +105,7 @@ impl Stats {
     #[must_use]
     pub fn lost(&self) -> u64 {
         let losses = self.each().filter(|(name, _)| LOSSES.contains(name));
-        losses.map(|(_, value)| value).sum()
+        losses.fold(0, |sum: u64, (_, value)| sum.saturating_add(value))
     }
 
     /// The counters that tell of a loss and are not zero, as `name=value`, or nothing if there was no loss.

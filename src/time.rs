@@ -42,6 +42,13 @@ impl Deadline {
         Self::after(Duration::from_millis(at.saturating_sub(epoch_ms())))
     }
 
+    /// The deadline that is `wait` after a time of the wall clock, in milliseconds since 1970, and never later than `wait` from now, whatever became of the clock since.
+    #[must_use]
+    pub fn since(at: u64, wait: Duration) -> Self {
+        let whole = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Self::at_epoch_ms(at.saturating_add(whole)).earlier(Self::after(wait))
+    }
+
     /// The earlier of two deadlines.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
@@ -212,6 +219,10 @@ mod tests {
         assert!(passed.earlier(ahead).has_passed());
         assert!(!Deadline::after(Duration::MAX).has_passed());
         assert!(!Deadline::at_epoch_ms(u64::MAX).has_passed());
+        let second = Duration::from_secs(1);
+        assert!(Deadline::since(epoch_ms() - 2_000, second).has_passed());
+        // A clock that was set back by an hour.
+        assert!(Deadline::since(epoch_ms() + 3_600_000, second).left() <= second);
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub struct Options {
     pub fallback: Option<send::Options>,
 }
 
-/// Records that are refused one by one before a destination is taken at its word and the payload is not searched any further.
-const CULPRITS_MAX: u32 = 3;
+/// Records in a row that are refused one by one before more and more are given up at once: then it is not a record that the destination does not like.
+const CULPRITS_MAX: u32 = 16;
 
 /// The longest that a payload for the fallback may take.
 const FALLBACK_WAIT: Duration = Duration::from_secs(2);
@@ -64,8 +64,12 @@ pub(super) struct Lane {
     fallback: Option<Destination>,
     /// Whether it goes there.
     fallback_breaker: Breaker,
-    /// A payload's records, fewer while one that is too large or refused is taken apart.
+    /// A payload's records, fewer while a refused one is searched for: half as many after a refusal, twice as many after a delivery.
     records_max: usize,
+    /// A payload's bytes, fewer where the destination said that one was too large.
+    bytes_max: usize,
+    /// Whether an invocation waits for this destination: not for a while after it used up all the time in vain, even if it takes what is sent beside.
+    patience: Breaker,
     /// Records at the front of the buffer that may have arrived, although no answer came.
     unsure: usize,
     /// Records refused one by one since the last delivery.
@@ -96,6 +100,8 @@ impl Lane {
                 .map(|fallback| Destination::new(fallback, hurry.clone())),
             fallback_breaker: Breaker::default(),
             records_max: options.batch_records,
+            bytes_max: options.batch_bytes,
+            patience: Breaker::default(),
             unsure: 0,
             culprits: 0,
             cut: false,
@@ -133,9 +139,23 @@ impl Lane {
         self.buffer.bytes() > self.options.buffer_bytes / 2
     }
 
-    /// Whether nobody should wait for this destination: it failed, and has not been seen well since.
+    /// Whether nobody should wait for this destination: it is away, or was not worth the wait lately.
     pub(super) fn is_paused(&self) -> bool {
+        self.is_away() || !self.patience.allows()
+    }
+
+    /// Whether the destination failed, and has not been seen well since.
+    fn is_away(&self) -> bool {
         self.breaker.has_failed() && !(self.cut && self.breaker.is_long())
+    }
+
+    /// An invocation was held for this destination, in vain if that took all the time there was.
+    pub(super) fn was_waited_for(&mut self, in_vain: bool) {
+        if in_vain {
+            self.patience.failed(None, time::chance());
+        } else {
+            self.patience.succeeded();
+        }
     }
 
     /// What is left of the pause in which the destination is left alone.
@@ -146,7 +166,7 @@ impl Lane {
     /// Whether a payload is full and may be sent.
     pub(super) fn is_due(&self) -> bool {
         // A buffer smaller than a payload must not have to overflow first.
-        let bytes = self.options.batch_bytes.min(self.options.buffer_bytes / 2);
+        let bytes = self.bytes_max.min(self.options.buffer_bytes / 2);
         let full =
             self.buffer.bytes() >= bytes || self.buffer.records() >= self.options.batch_records;
         full && self.breaker.allows()
@@ -154,7 +174,7 @@ impl Lane {
 
     /// Whether the buffer is more than half full and something can be done about it.
     pub(super) fn can_be_relieved(&self) -> bool {
-        let aside = self.is_paused() && self.fallback.is_some() && self.fallback_breaker.allows();
+        let aside = self.is_away() && self.fallback.is_some() && self.fallback_breaker.allows();
         self.is_crowded() && (self.is_due() || aside)
     }
 
@@ -166,6 +186,7 @@ impl Lane {
             encoder,
             buffer,
             stats,
+            unsure,
             ..
         } = self;
         let separator = options.format.frame.separator;
@@ -176,13 +197,14 @@ impl Lane {
         stats.encoded.add(1);
         if dropped > 0 {
             stats.dropped_by_buffer.add(dropped);
+            *unsure = unsure.saturating_sub(dropped);
             say!(Error, "the buffer is full: the oldest records are dropped");
         }
     }
 
     /// Puts what does not fit much longer aside, if there is a fallback and the destination is away.
     pub(super) fn relieve(&mut self, deadline: Deadline) {
-        while self.is_crowded() && self.is_paused() && self.fallback.is_some() {
+        while self.is_crowded() && self.is_away() && self.fallback.is_some() {
             let batch = self.next_batch(self.options.batch_records);
             if !self.put_aside(batch, "not delivered in time", deadline) {
                 return;
@@ -230,7 +252,7 @@ impl Lane {
 
     /// The next payload.
     fn next_batch(&self, records_max: usize) -> Batch {
-        self.buffer.batch(self.options.batch_bytes, records_max)
+        self.buffer.batch(self.bytes_max, records_max)
     }
 
     /// Sends one payload; `false` if it still waits.
@@ -246,6 +268,11 @@ impl Lane {
                     self.culprits = 0;
                     self.release(batch.records);
                     self.stats.delivered.add(batch.records);
+                    // What was too large once may not be for ever, so it is felt for in small steps.
+                    if batch.bytes > self.bytes_max / 2 {
+                        let more = self.bytes_max.saturating_add(self.bytes_max / 8 + 1);
+                        self.bytes_max = more.min(self.options.batch_bytes);
+                    }
                     if let Some(odd) = odd {
                         say!(
                             Warn,
@@ -270,7 +297,7 @@ impl Lane {
                     );
                     return false;
                 }
-                Outcome::TooLarge if batch.records > 1 => self.records_max = batch.records / 2,
+                Outcome::TooLarge if batch.records > 1 => self.bytes_max = batch.bytes / 2,
                 Outcome::TooLarge => {
                     self.refuse(batch, "413: one record is too large", deadline);
                     return true;
@@ -288,6 +315,10 @@ impl Lane {
                     }
                     self.culprits = self.culprits.saturating_add(1);
                     self.refuse(batch, &format!("{status}: {answer}"), deadline);
+                    if searched {
+                        // What is like it often stands beside it.
+                        self.records_max = 1;
+                    }
                     return true;
                 }
             }
@@ -326,12 +357,13 @@ impl Lane {
         }
     }
 
-    /// Takes records out of the buffer; whatever was searched for among them is found.
+    /// Takes records out of the buffer.
     fn release(&mut self, records: usize) {
         self.buffer.release(records);
         self.show_waiting();
         self.unsure = self.unsure.saturating_sub(records);
-        self.records_max = self.options.batch_records;
+        let more = self.records_max.saturating_mul(2);
+        self.records_max = more.min(self.options.batch_records);
     }
 
     /// Sends a payload to the fallback, behind a record that says why; `false` if it is not there or does not take it.

@@ -39,8 +39,8 @@ pub struct Options {
 /// The longest that sending may take when no invocation waits for it, unless the budget is longer.
 const SEND_WAIT: Duration = Duration::from_secs(5);
 
-/// A send that an invocation waits for is over so much before the invocation is let go, in milliseconds: the environment may be frozen right after that.
-const LET_GO_MS: u64 = 10;
+/// A send that an invocation waits for is over so much before the invocation is let go: the environment may be frozen right after that.
+const LET_GO: Duration = Duration::from_millis(10);
 
 /// After SHUTDOWN the platform's last report comes this late at most.
 const LAST_REPORT_WAIT: Duration = Duration::from_millis(300);
@@ -155,9 +155,7 @@ impl Flusher {
     fn mend(&mut self) -> bool {
         self.stats.panics.add(1);
         // Whoever waits must not wait for what the panic cut short.
-        if let Some(held) = self.held.take() {
-            self.let_go(held);
-        }
+        self.let_go();
         match self.wake.take() {
             Some(Wake::Body(mut body)) => {
                 self.count_lost(&mut body, 0, 0);
@@ -237,10 +235,6 @@ impl Flusher {
             request_id: invocation.request_id,
             until,
         };
-        // The pause may have begun since the main thread looked.
-        if self.lane.is_paused() {
-            return self.let_go(held);
-        }
         self.flush_or_hold(held);
     }
 
@@ -267,24 +261,25 @@ impl Flusher {
 
     /// Sends what belongs to the invocation that is held, and lets it go.
     fn flush_held(&mut self, held: Held, done_ms: u64) {
-        let budget = u64::try_from(self.options.budget.as_millis()).unwrap_or(u64::MAX);
-        let budget = budget.saturating_sub(LET_GO_MS.min(budget / 4));
-        let by_budget = Deadline::at_epoch_ms(done_ms.saturating_add(budget));
-        let deadline = held.until.earlier(by_budget);
+        let budget = self.options.budget;
+        let budget = budget.saturating_sub(LET_GO.min(budget / 4));
+        let deadline = held.until.earlier(Deadline::since(done_ms, budget));
         // Kept where a panic finds it.
         self.held = Some(held);
         self.publish();
-        self.lane.send_all(deadline);
-        if let Some(held) = self.held.take() {
-            self.let_go(held);
+        // It may have failed since the invocation began.
+        if !self.lane.is_paused() {
+            self.lane.send_all(deadline);
+            self.lane.was_waited_for(deadline.has_passed());
         }
+        self.let_go();
     }
 
     /// Tells the main thread that it need not wait.
-    fn let_go(&mut self, held: Held) {
-        self.link.report(Report::Flushed {
-            request_id: held.request_id,
-        });
+    fn let_go(&mut self) {
+        if let Some(Held { request_id, .. }) = self.held.take() {
+            self.link.report(Report::Flushed { request_id });
+        }
     }
 
     /// Takes one body through parse and process into the lane.
@@ -305,7 +300,8 @@ impl Flusher {
                 self.stats.received.add(1);
                 self.take_item(&item, received_ms);
                 taken += 1;
-                if self.lane.can_be_relieved() {
+                // Once the end has come nothing can be done, and counting the rest each time would take long.
+                if self.lane.can_be_relieved() && !self.beside_deadline().has_passed() {
                     self.link.in_hand(items.clone().count());
                     self.relieve_lane();
                     self.link.in_hand(0);
@@ -445,6 +441,10 @@ impl Flusher {
             self.due = None;
             self.publish();
             self.lane.send_all(deadline);
+        }
+        // It failed while the invocation runs: what is tried from now on is tried beside it.
+        if self.lane.is_paused() {
+            self.let_go();
         }
         if self.lane.waiting() == 0 || !(self.running || self.counts_always()) {
             self.due = None;

@@ -83,7 +83,7 @@ impl<In: Transport> Connector<In> for Connect {
                     request_level: details.request_level,
                     resolver: details.resolver,
                     now: details.now,
-                    timeout: less(details.timeout, watch),
+                    timeout: self.signs.clipped(less(details.timeout, watch)),
                     current_time: details.current_time.clone(),
                     run_connector: details.run_connector.clone(),
                     register_shutdown: details.register_shutdown.clone(),
@@ -98,7 +98,11 @@ impl<In: Transport> Connector<In> for Connect {
         let socket = TransportAdapter::new(transport, details.current_time.clone());
         match &self.tls {
             Some(tls) if details.needs_tls() => {
-                let secured = tls.wrap(details, less(details.timeout, watch), socket)?;
+                let secured = tls.wrap(
+                    details,
+                    self.signs.clipped(less(details.timeout, watch)),
+                    socket,
+                )?;
                 Ok(Some(Box::new(Gathered::new(secured, details, &self.signs))))
             }
             Some(_) | None => Ok(Some(Box::new(Gathered::new(socket, details, &self.signs)))),

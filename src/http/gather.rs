@@ -4,9 +4,9 @@
 //! Here what is written stays in the output buffer until that is nearly full or the answer is awaited.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ureq::Error;
@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::link::{HURRY_SLICE, Hurry};
-use crate::time::Stopwatch;
+use crate::time::{Deadline, Stopwatch};
 
 /// With less room than this the output buffer is sent: ureq must find room for a whole request line or header.
 const ROOM_BYTES: usize = 2 * 1024;
@@ -50,12 +50,27 @@ pub(super) fn less(timeout: NextTimeout, watch: Stopwatch) -> NextTimeout {
 }
 
 /// What a connection watches and tells, shared by all of a client's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Signs {
     /// Breaks off waiting; without it nothing does.
     pub(super) hurry: Option<Hurry>,
     /// Whether anything of the request went out.
     sent: Arc<AtomicBool>,
+    /// When the request must be over, in milliseconds on `watch`: ureq gives a proxy's CONNECT the whole of its time once more.
+    until_ms: Arc<AtomicU64>,
+    /// What `until_ms` is told by.
+    watch: Stopwatch,
+}
+
+impl Default for Signs {
+    fn default() -> Self {
+        Self {
+            hurry: None,
+            sent: Arc::default(),
+            until_ms: Arc::new(AtomicU64::new(u64::MAX)),
+            watch: Stopwatch::start(),
+        }
+    }
 }
 
 impl Signs {
@@ -63,13 +78,32 @@ impl Signs {
     pub(super) fn new(hurry: Hurry) -> Self {
         Self {
             hurry: Some(hurry),
-            sent: Arc::default(),
+            ..Self::default()
         }
     }
 
     /// A request begins.
-    pub(super) fn nothing_sent(&self) {
+    pub(super) fn begin(&self, deadline: Option<Deadline>) {
         self.sent.store(false, Ordering::Release);
+        let until = deadline.map_or(u64::MAX, |deadline| {
+            let until = self.watch.elapsed().saturating_add(deadline.left());
+            u64::try_from(until.as_millis()).unwrap_or(u64::MAX)
+        });
+        self.until_ms.store(until, Ordering::Release);
+    }
+
+    /// A timeout that does not go beyond the request's own.
+    pub(super) fn clipped(&self, timeout: NextTimeout) -> NextTimeout {
+        let mut clipped = timeout;
+        let until = self.until_ms.load(Ordering::Acquire);
+        if let Wait::Exact(after) = timeout.after
+            && until != u64::MAX
+        {
+            let left = Duration::from_millis(until).saturating_sub(self.watch.elapsed());
+            // Zero would mean "no time set" to a socket; the least is a millisecond.
+            clipped.after = Wait::Exact(after.min(left.max(Duration::from_millis(1))));
+        }
+        clipped
     }
 
     /// Whether anything of it went out.
@@ -86,6 +120,8 @@ pub(super) struct Gathered<S> {
     buffers: LazyBuffers,
     /// Bytes at the beginning of the output buffer that are not sent yet.
     held: usize,
+    /// The other side took no more of the request; it may have said why before.
+    cut: bool,
     /// What it watches and tells.
     signs: Signs,
 }
@@ -107,6 +143,7 @@ impl<S: Stream> Gathered<S> {
             stream,
             buffers: LazyBuffers::new(input, output),
             held: 0,
+            cut: false,
             signs: signs.clone(),
         }
     }
@@ -119,15 +156,28 @@ impl<S: Stream> Gathered<S> {
     /// Sends what is held.
     fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
-        if held == 0 {
+        if held == 0 || self.cut {
             return Ok(());
         }
         self.signs.sent.store(true, Ordering::Release);
+        let timeout = self.signs.clipped(timeout);
         self.stream.socket().set_timeout(timeout);
         let output = self.buffers.output().get(..held).unwrap_or_default();
-        self.stream.write_all(output)?;
-        self.stream.flush()?;
-        Ok(())
+        let written = self.stream.write_all(output);
+        match written.and_then(|()| self.stream.flush()) {
+            Ok(()) => Ok(()),
+            // Some servers answer before they have read all, 413 above all, and close.
+            Err(why)
+                if matches!(
+                    why.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ) =>
+            {
+                self.cut = true;
+                Ok(())
+            }
+            Err(why) => Err(why.into()),
+        }
     }
 }
 
@@ -145,6 +195,7 @@ impl<S: Stream> Transport for Gathered<S> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = self.signs.clipped(timeout);
         self.send(timeout)?;
         let watch = Stopwatch::start();
         loop {
@@ -160,6 +211,7 @@ impl<S: Stream> Transport for Gathered<S> {
             self.stream.socket().set_timeout(slice);
             let input = self.buffers.input_append_buf();
             match self.stream.read(input).map_err(Error::from) {
+                Ok(0) if self.cut => return Err(Error::Io(ErrorKind::ConnectionReset.into())),
                 Ok(amount) => {
                     self.buffers.input_appended(amount);
                     return Ok(amount > 0);
@@ -171,7 +223,7 @@ impl<S: Stream> Transport for Gathered<S> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.socket().get_mut().is_open()
+        !self.cut && self.stream.socket().get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {

@@ -208,7 +208,7 @@ impl Client {
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
-        self.signs.nothing_sent();
+        self.signs.begin(request.deadline);
         let answer = if request.method == Verb::Get {
             let ready = builder.body(()).map_err(|why| unusable(&why))?;
             self.agent.run(self.timed(ready, request.deadline))

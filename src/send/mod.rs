@@ -285,9 +285,20 @@ impl Destination {
         }
     }
 
-    /// A foreign answer without the values of our headers, which it may repeat.
+    /// A foreign answer without the values of our headers and of our URL's query, which it may repeat.
     fn without_secrets(&self, answer: &str) -> String {
         let mut text = answer.to_owned();
+        let query = self
+            .options
+            .url
+            .split_once('?')
+            .map_or("", |(_, query)| query);
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            if value.len() >= SECRET_CHARS_MIN {
+                text = text.replace(value, "***");
+            }
+        }
         for (name, value) in &self.options.headers {
             if name.starts_with("content-") {
                 continue;

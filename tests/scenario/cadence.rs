@@ -1,7 +1,7 @@
 //! When records leave: `adaptive`, long invocations, and what each strategy costs at its best.
 
 use super::books::{self, LOG_LEVEL, Promise};
-use crate::harness::{Run, Scenario};
+use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model;
 use crate::sink::Sink;
@@ -103,17 +103,20 @@ fn median(mut all: Vec<Duration>) -> Duration {
 
 /// When the batch with a request's end had been taken, and how long the requests after it took until they were answered.
 fn arrival_and_round_trip(run: &Run, sink: &Sink, id: &str) -> (Instant, Duration) {
-    let batch = run
-        .lambda
-        .deliveries()
-        .into_iter()
-        .rfind(|delivery| {
-            let done = |event: &crate::lambda::telemetry::Event| {
-                event.kind == "platform.runtimeDone" && event.record.contains(id)
-            };
-            delivery.events.iter().any(done)
-        })
-        .expect("the end was told");
+    let done = |event: &crate::lambda::telemetry::Event| {
+        event.kind == "platform.runtimeDone" && event.record.contains(id)
+    };
+    // The local Lambda notes a batch when it has heard the answer, which may be after the invocation was let go.
+    let patience = Instant::now() + PATIENCE;
+    let batch = loop {
+        let told = run.lambda.deliveries();
+        let found = told.into_iter().rfind(|one| one.events.iter().any(done));
+        if let Some(batch) = found {
+            break batch;
+        }
+        assert!(Instant::now() < patience, "the end was not told");
+        std::thread::yield_now();
+    };
     let arrived = batch.sent + batch.latency;
     let request = sink.received().pop().expect("it was sent");
     (arrived, request.answered.unwrap() - request.at)

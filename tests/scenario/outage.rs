@@ -119,6 +119,47 @@ fn after_the_breaker_has_opened_nobody_is_held() {
 }
 
 #[test]
+fn a_destination_that_is_too_slow_is_waited_for_ever_more_seldom() {
+    let drip = Reply {
+        deed: Deed::Drip(Duration::from_millis(400)),
+        ..Reply::ok().body("0123456789")
+    };
+    // Each takes what is sent beside an invocation, so the breaker never stays open.
+    for (name, reply) in [("slow", Reply::ok().after_ms(250)), ("dripping", drip)] {
+        let sink = Sink::new(Script::always(reply));
+        let mut run = Scenario::with(&sink)
+            .option("FLUSH", "end")
+            .option("FLUSH_BUDGET_MS", "150")
+            .lambda(|setup| setup.shutdown_limit = Duration::from_millis(800))
+            .alone()
+            .start();
+        let invocation = Invocation::lines(3).works_ms(300);
+        let holds: Vec<_> = (0..20).map(|_| run.invoke(&invocation).hold).collect();
+        let held = holds.iter().filter(|hold| **hold > FREE).count();
+        assert!(held <= 6, "{name}: {holds:?}");
+        run.finish();
+    }
+}
+
+#[test]
+fn an_outage_that_begins_within_a_long_invocation_does_not_hold_it() {
+    let sink = Sink::new(Script::always(Reply::hang()));
+    for work in [2_000, 2_800] {
+        let mut run = Scenario::with(&sink)
+            .option("FLUSH", "end")
+            .option("FLUSH_BUDGET_MS", "600")
+            .lambda(|setup| setup.shutdown_limit = Duration::from_millis(800))
+            .alone()
+            .start();
+        // What is tried after a second fails, and is tried again while it runs.
+        let long = Invocation::line("early").works_ms(work).print("late");
+        let hold = run.invoke(&long).hold;
+        assert!(hold <= FREE, "{work}: {hold:?}");
+        run.finish();
+    }
+}
+
+#[test]
 fn a_freeze_after_every_invocation_does_not_keep_the_breaker_from_opening() {
     // Each try is under way when the main thread lets go, so the freeze may cut each of them.
     let sink = Sink::new(Script::always(Reply::hang()));

@@ -105,6 +105,23 @@ fn several_culprits_are_found_one_by_one() {
 }
 
 #[test]
+fn culprits_in_a_row_cost_no_innocent() {
+    for row in [4, 16] {
+        let sink = Sink::new(judging(tastes));
+        let poison: Vec<usize> = (50..50 + row).collect();
+        let mut run = scenario(&sink).start();
+        run.invoke(&lines(200, &poison));
+        let requests = sink.received().len();
+        assert!(requests <= 45, "{requests} requests");
+        run.invoke(&Invocation::line("after them"));
+        run.finish();
+        let book = &books::close(&run, Some(&sink), WHOLE)[0];
+        assert_eq!(book.count("refused"), row as u64, "{:?}", book.counters);
+        assert_eq!(innocent(book), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_culprit_is_found_although_no_invocation_has_time_for_the_whole_search() {
     // An answer takes 60 ms and an invocation is held 200: three tries at most, while 256 records take nine.
     let sink = Sink::new(Script::always(
@@ -144,6 +161,36 @@ fn a_payload_that_is_too_large_is_split_and_one_record_that_is_too_large_is_drop
     assert_eq!(told(&run, "one record is too large"), 1);
     let alone = books::requests_with(&sink, "giant xxx");
     assert_eq!(alone.iter().filter(|(_, records)| *records == 1).count(), 1);
+}
+
+#[test]
+fn a_limit_that_was_met_is_remembered() {
+    let sink = Sink::new(judging(weighs));
+    let mut run = scenario(&sink).option("COMPRESSION", "none").start();
+    run.invoke(&Invocation::lines(200));
+    let received = sink.received();
+    let refused = received.iter().filter(|one| !one.acknowledged()).count();
+    let taken = received.len() - refused;
+    assert!(refused <= 8 + taken / 3, "{refused} refused, {taken} taken");
+    run.finish();
+    let book = &books::close(&run, Some(&sink), WHOLE)[0];
+    assert_eq!(book.missing(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_endpoint_holds_is_not_repeated() {
+    let echo = Reply::status(404).body("Cannot POST /logs?token=s3cr3t-value");
+    let sink = Sink::new(Script::always(echo));
+    let url = format!("{}?token=s3cr3t-value", sink.url("/logs"));
+    let mut run = Scenario::to(&url).option("FLUSH", "end").start();
+    run.invoke(&Invocation::line("one"));
+    run.finish();
+    assert!(
+        told(&run, "Cannot POST /logs?token=***") > 0,
+        "{}",
+        run.printed()
+    );
+    assert_eq!(told(&run, "s3cr3t"), 0);
 }
 
 #[test]
