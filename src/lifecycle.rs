@@ -42,6 +42,9 @@ const LAST_WORD: Duration = Duration::from_millis(50);
 /// The first pause after a `next` that was not answered, and the longest.
 const NEXT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// An INVOKE event comes so much later than the invocation began at most, in milliseconds.
+const EVENT_TAKES_MS: u64 = 100;
+
 /// Runs the extension until SHUTDOWN.
 ///
 /// # Errors
@@ -242,6 +245,7 @@ impl Flushing {
         let invocation = Invocation {
             request_id: request_id.clone(),
             function_arn,
+            limit_ms: deadline_ms.map(|at| limit_ms(at, time::epoch_ms())),
             hold: holds.then_some(until),
             send_now: !holds && (plan.send_now || plan.hold),
         };
@@ -335,6 +339,7 @@ impl Flushing {
         self.link.forget_reports();
         let order = Order::Shutdown {
             deadline: Deadline::after(deadline.left().saturating_sub(LAST_WORD)),
+            reason: shutdown.reason.clone(),
         };
         if self.link.order_within(order, deadline) {
             self.hurry_if_busy(deadline);
@@ -361,6 +366,17 @@ impl Flushing {
             stats.received.add(left);
             stats.dropped_at_shutdown.add(left);
         }
+    }
+}
+
+/// How long an invocation may run that times out then; its event takes a moment to come, and limits are whole seconds.
+fn limit_ms(deadline_ms: u64, now_ms: u64) -> u64 {
+    let left = deadline_ms.saturating_sub(now_ms);
+    let second = left.div_ceil(1000) * 1000;
+    if second - left <= EVENT_TAKES_MS {
+        second
+    } else {
+        left
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Invocation {
     pub request_id: String,
     /// The function's ARN as invoked, which may carry a version or alias.
     pub function_arn: String,
+    /// How long the invocation may run, in milliseconds, if the platform said when it times out.
+    pub limit_ms: Option<u64>,
     /// When the main thread stops waiting at the latest, if it waits for this invocation.
     pub hold: Option<Deadline>,
     /// Whether what waits from before is to be sent beside it.
@@ -61,6 +63,8 @@ pub enum Order {
     Shutdown {
         /// When sending must be over.
         deadline: Deadline,
+        /// Why it ends, as the platform says.
+        reason: String,
     },
 }
 
@@ -620,7 +624,8 @@ mod tests {
         let (receive, mut flush, main) = channels();
         assert!(receive.put(body(2), Duration::ZERO).is_ok());
         assert!(main.order(Order::Shutdown {
-            deadline: Deadline::after(Duration::ZERO)
+            deadline: Deadline::after(Duration::ZERO),
+            reason: String::new(),
         }));
         assert!(matches!(flush.wait(None), Wake::Order(_)));
         assert!(matches!(flush.wait(None), Wake::Body(_)));

@@ -4,7 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Mode::Check => {
-            let verdict = check::run(&Environment::read());
+            let verdict = check::run(&Environment::read(), &sample());
             show(&verdict.report);
             ExitCode::from(u8::from(!verdict.good))
         }
@@ -65,6 +65,20 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The most that is read of sample lines, in bytes.
+const SAMPLE_MAX: u64 = 16 * 1024 * 1024;
+
+/// The sample lines on stdin; nothing if that is a terminal or cannot be read.
+fn sample() -> String {
+    let stdin = std::io::stdin();
+    let mut bytes = Vec::new();
+    if !stdin.is_terminal() {
+        // Without a stdin there are no lines.
+        stdin.take(SAMPLE_MAX).read_to_end(&mut bytes).unwrap_or(0);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads the command line.
@@ -99,7 +113,8 @@ fn help() -> String {
         "\n",
         "Lambda starts it from a layer; environment variables of the function alone configure it.\n",
         "\n",
-        "  brooklet --check      validate the variables, send a probe, print what the destination said\n",
+        "  brooklet --check      validate the variables, send a probe, print what the destination said;\n",
+        "                        with log lines on stdin: show what each becomes, and send nothing\n",
         "  brooklet --version    print the version\n",
         "  brooklet --help       print this\n",
         "\n",

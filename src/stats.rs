@@ -53,6 +53,10 @@ counters! {
     unreadable,
     /// Records left out because the configuration says so.
     filtered,
+    /// Events that became part of the record before them (`BROOKLET_MULTILINE`).
+    joined,
+    /// Records in which something was masked.
+    redacted,
     /// Records written into the buffer.
     encoded,
     /// Records that the destination took.

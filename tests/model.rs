@@ -20,10 +20,14 @@ pub(crate) struct Record {
     pub(crate) timestamp: String,
     /// The event's type.
     pub(crate) kind: String,
-    /// The text of a string record.
+    /// How grave it is: one of six words.
+    pub(crate) level: Option<String>,
+    /// The text of a string record, the text that a JSON record carries, or a platform event's line.
     pub(crate) message: Option<String>,
-    /// Any other record: JSON, as it was written.
+    /// A record that is not text: JSON, as it was written.
     pub(crate) record: Option<String>,
+    /// The fraction of its like that is kept: JSON, a number above 0 and at most 1.
+    pub(crate) sample: Option<String>,
     /// The fields that hold strings, by name.
     pub(crate) texts: BTreeMap<String, String>,
     /// Whether it belongs to the environment's first invocation.
@@ -47,17 +51,28 @@ impl Record {
         self.text("record_id").unwrap_or_default()
     }
 
-    /// What it says: its text, or its JSON.
+    /// What it says: its text, or its JSON where it has no text.
     pub(crate) fn says(&self) -> &str {
         self.message
             .as_deref()
             .or(self.record.as_deref())
             .unwrap_or_default()
     }
+
+    /// Its JSON.
+    pub(crate) fn json(&self) -> &str {
+        self.record.as_deref().unwrap_or_default()
+    }
+
+    /// Whether its text or its JSON holds this.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let holds = |field: &Option<String>| field.as_ref().is_some_and(|it| it.contains(text));
+        holds(&self.message) || holds(&self.record)
+    }
 }
 
 /// The fields that hold a string and may be left out.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "request_id",
     "trace_id",
     "tenant_id",
@@ -67,7 +82,11 @@ const TEXTS: [&str; 9] = [
     "region",
     "account_id",
     "record_id",
+    "service_name",
 ];
+
+/// The words a level may be.
+pub(crate) const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
 /// An object's fields in order, repeated names included.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -134,8 +153,10 @@ fn record(json: &str) -> Record {
     let mut one = Record {
         timestamp: String::new(),
         kind: String::new(),
+        level: None,
         message: None,
         record: None,
+        sample: None,
         texts: BTreeMap::new(),
         cold_start: None,
         function_memory_mb: None,
@@ -151,6 +172,16 @@ fn record(json: &str) -> Record {
         match name.as_ref() {
             "timestamp" => one.timestamp = string(value),
             "type" => one.kind = string(value),
+            "level" => {
+                let word = string(value);
+                assert!(LEVELS.contains(&word.as_str()), "a level: {json:.300}");
+                one.level = Some(word);
+            }
+            "sample" => {
+                let fraction: f64 = typed(name, value);
+                assert!(fraction > 0.0 && fraction <= 1.0, "a fraction: {json:.300}");
+                one.sample = Some(value.to_owned());
+            }
             "message" => one.message = Some(string(value)),
             "record" => {
                 assert!(
@@ -175,8 +206,8 @@ fn record(json: &str) -> Record {
     assert!(!one.kind.is_empty(), "a record has a type: {json:.300}");
     assert!(!one.id().is_empty(), "a record has an id: {json:.300}");
     assert!(
-        one.message.is_some() != one.record.is_some(),
-        "either a message or a record: {json:.300}"
+        one.message.is_some() || one.record.is_some(),
+        "a message, a record or both: {json:.300}"
     );
     one
 }
@@ -192,7 +223,7 @@ pub(crate) fn records_of(request: &Received) -> Vec<Record> {
 }
 
 /// The JSON text of each record of a payload.
-fn pieces<'a>(request: &Received, body: &'a str) -> Vec<&'a str> {
+pub(crate) fn pieces<'a>(request: &Received, body: &'a str) -> Vec<&'a str> {
     match request.header("content-type") {
         Some("application/json") => {
             let values: Vec<&RawValue> = serde_json::from_str(body).unwrap_or_else(|error| {
@@ -216,7 +247,14 @@ pub(crate) fn records(sink: &Sink) -> Vec<Record> {
 }
 
 /// The types of the records that brooklet writes itself while it runs.
-const OWN: [&str; 2] = ["brooklet.stats", "brooklet.dead_letter"];
+pub(crate) const OWN: [&str; 6] = [
+    "brooklet.stats",
+    "brooklet.dead_letter",
+    "brooklet.timeout",
+    "brooklet.out_of_memory",
+    "brooklet.crash",
+    "brooklet.init_failure",
+];
 
 /// brooklet's own records of every request that was acknowledged, in order.
 pub(crate) fn own_records(sink: &Sink) -> Vec<Record> {
@@ -238,7 +276,7 @@ pub(crate) fn stats(sink: &Sink) -> Option<HashMap<String, u64>> {
     let last = own_records(sink)
         .into_iter()
         .rfind(|record| record.kind == "brooklet.stats")?;
-    Some(serde_json::from_str(last.says()).expect("counters"))
+    Some(serde_json::from_str(last.json()).expect("counters"))
 }
 
 /// Every record is accounted for: what came and what brooklet wrote itself is what was delivered, left out, lost by name, or still waits.
@@ -249,6 +287,7 @@ pub(crate) fn assert_accounts(stats: &HashMap<String, u64>) {
         sum(&[
             "delivered",
             "filtered",
+            "joined",
             "unreadable",
             "refused",
             "dead_lettered",
@@ -279,37 +318,73 @@ pub(crate) fn wait_records(sink: &Sink, count: usize, limit: Duration) -> bool {
     })
 }
 
-/// What a record must say of an event.
+/// What a record must say of an event: its text, or its JSON, which may be that of one document inside a text.
 pub(crate) fn expectation(event: &Event) -> String {
-    if event.record.starts_with('"') {
-        let text = string(&event.record);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        format!("{} {} text {text}", event.time, event.kind)
-    } else {
-        format!(
-            "{} {} json {}",
-            event.time,
-            event.kind,
-            compact(&event.record)
-        )
+    let Event { time, kind, record } = event;
+    let logged = matches!(kind.as_str(), "function" | "extension");
+    if !record.starts_with('"') {
+        let json = if logged {
+            opened(record)
+        } else {
+            record.clone()
+        };
+        return format!("{time} {kind} json {}", compact(&json));
     }
+    let text = string(record);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    match document(text).filter(|_| logged) {
+        Some(json) => format!("{time} {kind} json {}", compact(&opened(json))),
+        None => format!("{time} {kind} text {text}"),
+    }
+}
+
+/// The one JSON object that a line is, as a whole or behind the prefix of a managed runtime.
+fn document(line: &str) -> Option<&str> {
+    let time = |word: &str| word.ends_with('Z') && word.starts_with(|c: char| c.is_ascii_digit());
+    let parts: Vec<&str> = line.splitn(4, '\t').collect();
+    let rest = match parts.as_slice() {
+        [at, _, level, rest] if time(at) && !level.is_empty() => rest,
+        [level, at, _, rest] if time(at) && level.starts_with('[') => rest,
+        _ => line,
+    };
+    let json = rest.trim();
+    let parsed = serde_json::from_str::<&RawValue>(json);
+    (json.starts_with('{') && parsed.is_ok()).then_some(json)
+}
+
+/// A JSON record with its `message` opened, if that is a string which holds one JSON object.
+fn opened(json: &str) -> String {
+    let fields = serde_json::from_str::<Fields<'_>>(json);
+    let Some(Fields(fields)) = fields.ok().filter(|_| json.starts_with('{')) else {
+        return json.to_owned();
+    };
+    let mut out = json.to_owned();
+    for (name, value) in &fields {
+        let raw = value.get();
+        if name == "message" && raw.starts_with('"') {
+            let text = string(raw);
+            let inner = text.trim();
+            if inner.starts_with('{') && serde_json::from_str::<&RawValue>(inner).is_ok() {
+                out = out.replacen(raw, inner, 1);
+            }
+        }
+    }
+    out
 }
 
 /// What a record says.
 pub(crate) fn statement(record: &Record) -> String {
-    match &record.message {
-        Some(text) => format!("{} {} text {text}", record.timestamp, record.kind),
-        None => format!(
-            "{} {} json {}",
-            record.timestamp,
-            record.kind,
-            compact(record.says())
-        ),
+    let Record {
+        timestamp, kind, ..
+    } = record;
+    match &record.record {
+        Some(json) => format!("{timestamp} {kind} json {}", compact(json)),
+        None => format!("{timestamp} {kind} text {}", record.says()),
     }
 }
 
 /// JSON without the white space between its tokens: a line of NDJSON cannot keep line breaks.
-fn compact(json: &str) -> String {
+pub(crate) fn compact(json: &str) -> String {
     let (mut out, mut in_string, mut escaped) = (String::with_capacity(json.len()), false, false);
     for character in json.chars() {
         if in_string {

@@ -18,7 +18,7 @@ use crate::encode::{self, Format};
 use crate::flush::{self, LaneOptions};
 use crate::http;
 use crate::lambda::{Api, Buffering};
-use crate::process::{self, Identity, Types};
+use crate::process::{self, Identity, Level, Pattern, Redact, Sample, Select, Types};
 use crate::send;
 
 /// What was configured: each field is the value of the option of its name, or its default.
@@ -31,6 +31,14 @@ pub struct Settings {
     api_key: Option<String>,
     headers: Vec<values::Pair>,
     types: Types,
+    min_level: Option<Level>,
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+    sample: Option<Sample>,
+    redact: Redact,
+    drop_fields: String,
+    keep_fields: String,
+    multiline: Option<Pattern>,
     tags: Vec<values::Pair>,
     strategy: Strategy,
     budget: Duration,
@@ -46,6 +54,8 @@ pub struct Settings {
     ca_file: Option<String>,
     log_level: diag::Level,
     enabled: bool,
+    /// What is wrong with parts of the option that was read last; the other parts are taken.
+    bad_parts: Vec<String>,
 }
 
 impl Settings {
@@ -61,6 +71,14 @@ impl Settings {
                 function: true,
                 extension: false,
             },
+            min_level: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            sample: None,
+            redact: Redact::default(),
+            drop_fields: String::new(),
+            keep_fields: String::new(),
+            multiline: None,
             tags: Vec::new(),
             strategy: Strategy::Adaptive,
             budget: Duration::from_millis(1000),
@@ -76,6 +94,26 @@ impl Settings {
             ca_file: None,
             log_level: diag::Level::Warn,
             enabled: true,
+            bad_parts: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// What process is told.
+    fn process(&self, environment: &Environment) -> process::Options {
+        process::Options {
+            select: Select {
+                types: self.types,
+                min_level: self.min_level,
+                include: self.include.clone(),
+                exclude: self.exclude.clone(),
+            },
+            sample: self.sample.clone(),
+            redact: self.redact.clone(),
+            fields: process::Fields::parse(&self.drop_fields, &self.keep_fields),
+            multiline: self.multiline.clone(),
+            concurrent: environment.is_concurrent(),
         }
     }
 }
@@ -128,6 +166,9 @@ pub struct Config {
 /// The option without which nothing is shipped.
 const ENDPOINT: &str = "BROOKLET_ENDPOINT";
 
+/// OpenTelemetry's variable for attributes of what logs.
+const OTEL_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
 /// The platform's events in a batch: its own least, so that batches stay small and come early.
 const BATCH_ITEMS: u32 = 1000;
 
@@ -144,6 +185,30 @@ pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) 
     diag::set_level(Some(settings.log_level));
     let config = build(settings, environment, &mut problems);
     (config, problems)
+}
+
+/// What a dry run is told: everything up to the record, and nothing of where it goes.
+#[derive(Debug)]
+pub struct DryRun {
+    /// How records are written.
+    pub format: &'static Format,
+    /// What process is told.
+    pub process: process::Options,
+    /// Who logs, as far as the environment tells.
+    pub identity: Identity,
+}
+
+/// Reads the configuration for a dry run, which needs no endpoint.
+#[must_use]
+pub fn dry_run(environment: &Environment) -> (DryRun, Vec<Problem>) {
+    let (settings, mut problems) = settings(environment);
+    diag::set_level(Some(settings.log_level));
+    let dry_run = DryRun {
+        format: settings.format,
+        identity: identity(environment, &settings, &mut problems),
+        process: settings.process(environment),
+    };
+    (dry_run, problems)
 }
 
 /// Reads every option.
@@ -166,6 +231,10 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
                 taken: option.default.replace('`', ""),
             });
         }
+        problems.extend(settings.bad_parts.drain(..).map(|why| Problem {
+            what: format!("{name}: {why}"),
+            taken: "its other parts".to_owned(),
+        }));
     }
     let known = |name: &str| {
         OPTIONS
@@ -188,6 +257,8 @@ fn build(
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
     let format = settings.format;
+    let identity = identity(environment, &settings, problems);
+    let process = settings.process(environment);
     let Some(url) = settings.endpoint else {
         // Its problem is the reason, and needs no line of its own.
         let at = problems
@@ -239,14 +310,11 @@ fn build(
             max_bytes: BATCH_BYTES,
             timeout_ms: settings.telemetry_timeout_ms,
         },
-        identity: identity(environment, settings.tags),
+        identity,
         flush: flush::Options {
             strategy: settings.strategy,
             budget: settings.budget,
-            process: process::Options {
-                types,
-                concurrent: environment.is_concurrent(),
-            },
+            process,
             snapshot: environment.is_snapshot(),
             lane: LaneOptions {
                 format,
@@ -302,9 +370,32 @@ fn certificates(path: &str, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
 }
 
 /// Who logs, as far as the environment tells.
-fn identity(environment: &Environment, tags: Vec<values::Pair>) -> Identity {
+///
+/// OpenTelemetry's resource attributes are tags, but for the service's name; an owner's tag of the same name wins.
+fn identity(
+    environment: &Environment,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> Identity {
+    let mut tags = settings.tags.clone();
     let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    let mut service_name = None;
+    if let Some(value) = environment.get(OTEL_ATTRIBUTES) {
+        let (attributes, bad) = values::pairs(value);
+        problems.extend(bad.into_iter().map(|why| Problem {
+            what: format!("{OTEL_ATTRIBUTES}: {why}"),
+            taken: "its other parts".to_owned(),
+        }));
+        for (name, value) in attributes {
+            if name == "service.name" {
+                service_name = Some(value);
+            } else if tags.iter().all(|(known, _)| *known != name) {
+                tags.push((name, value));
+            }
+        }
+    }
     Identity {
+        service_name: text("OTEL_SERVICE_NAME").or(service_name),
         function_name: text("AWS_LAMBDA_FUNCTION_NAME"),
         function_version: text("AWS_LAMBDA_FUNCTION_VERSION"),
         function_arn: None,
@@ -368,7 +459,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "BROOKLET_HEADERS is a value that is not shown: must be name=value,name=value, and part 1 is not; taken instead: none",
+                "BROOKLET_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: its other parts",
                 "BROOKLET_FLUSH is \"sometimes\": must be adaptive, end, next or periodic:<ms>; taken instead: adaptive",
                 "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
                 "BROOKLET_TYPO is not an option; see --help",
@@ -429,6 +520,6 @@ mod tests {
         ]);
         let config = config.expect("usable");
         assert_eq!(config.types, ["platform", "function"]);
-        assert!(!config.flush.process.types.platform);
+        assert!(!config.flush.process.select.types.platform);
     }
 }

@@ -8,6 +8,7 @@ use super::Settings;
 use super::values::{self, Parsed};
 use crate::cadence::Strategy;
 use crate::lambda::Api;
+use crate::process::{Level, Pattern, Redact, Sample, pattern};
 
 /// One variable.
 #[derive(Debug)]
@@ -66,7 +67,10 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "More headers, as `name=value,name=value`; values percent-encoded.",
         show: Show::Never,
-        parse: |value, settings| values::headers(value).map(|headers| settings.headers = headers),
+        parse: |value, settings| {
+            (settings.headers, settings.bad_parts) = values::headers(value);
+            Ok(())
+        },
     },
     Opt {
         name: "FALLBACK_ENDPOINT",
@@ -83,11 +87,90 @@ pub const OPTIONS: &[Opt] = &[
         parse: |value, settings| values::types(value).map(|types| settings.types = types),
     },
     Opt {
+        name: "MIN_LEVEL",
+        default: "`trace`",
+        help: "Lines of functions and extensions below this level are dropped: `trace`, `debug`, `info`, `warn`, `error`, `fatal`; a line whose level is not known is kept.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            values::record_level(value)
+                .map(|level| settings.min_level = Some(level).filter(|l| *l > Level::Trace))
+        },
+    },
+    Opt {
+        name: "INCLUDE",
+        default: "none",
+        help: "A regular expression, or several as `/one/,/two/i`: only records that one of them matches are shipped. It is applied to the message and to JSON as written.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            (settings.include, settings.bad_parts) = pattern::list(value);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "EXCLUDE",
+        default: "none",
+        help: "The same for records that are not shipped.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            (settings.exclude, settings.bad_parts) = pattern::list(value);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "SAMPLE",
+        default: "`1`",
+        help: "The fraction of invocations that is shipped, 0 to 1, each as a whole and by a hash of its request id; what follows an error, and every report of the platform's, is always shipped.",
+        show: Show::Whole,
+        parse: |value, settings| Sample::parse(value).map(|sample| settings.sample = sample),
+    },
+    Opt {
+        name: "REDACT",
+        default: "none",
+        help: "What is masked, in text and in the strings of JSON: `email`, `card`, `jwt`, `aws-key`, `ip`, `bearer`, `phone`, and own patterns as `/regex/`, `/regex/i` or `name=/regex/`. It becomes `[redacted:name]`.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            (settings.redact, settings.bad_parts) = Redact::parse(value);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "DROP_FIELDS",
+        default: "none",
+        help: "Keys that the JSON records of functions and extensions lose, as `a,b.c`: a dot leads into an object.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            value.clone_into(&mut settings.drop_fields);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "KEEP_FIELDS",
+        default: "none",
+        help: "The only keys that they keep.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            value.clone_into(&mut settings.keep_fields);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "MULTILINE",
+        default: "none",
+        help: "A regular expression that first lines match: a function's lines of text that do not are joined to the one before them, up to 1000 lines and 256 KiB.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            Pattern::new(value, false).map(|first| settings.multiline = Some(first))
+        },
+    },
+    Opt {
         name: "TAGS",
         default: "none",
-        help: "`name=value,…` put on every record; values percent-encoded.",
+        help: "`name=value,…` put on every record; values percent-encoded. `OTEL_RESOURCE_ATTRIBUTES` is added, and `OTEL_SERVICE_NAME` is the field `service_name`.",
         show: Show::Whole,
-        parse: |value, settings| values::pairs(value).map(|tags| settings.tags = tags),
+        parse: |value, settings| {
+            (settings.tags, settings.bad_parts) = values::pairs(value);
+            Ok(())
+        },
     },
     Opt {
         name: "FLUSH",

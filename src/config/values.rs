@@ -5,7 +5,7 @@
 use crate::diag;
 use crate::encode::{self, Format};
 use crate::http;
-use crate::process::Types;
+use crate::process::{Level, Types};
 
 /// A value, or what would have been one.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -61,6 +61,11 @@ pub(super) fn format(value: &str) -> Parsed<&'static Format> {
     })
 }
 
+/// A level of records.
+pub(super) fn record_level(value: &str) -> Parsed<Level> {
+    word(value, &Level::ALL.map(|level| (level.word(), level)))
+}
+
 /// A level of our own lines.
 pub(super) fn level(value: &str) -> Parsed<diag::Level> {
     use diag::Level::{Debug, Error, Info, Warn};
@@ -95,33 +100,42 @@ pub(super) fn types(value: &str) -> Parsed<Types> {
     Ok(types)
 }
 
-/// `name=value,name=value`, values percent-encoded.
-pub(super) fn pairs(value: &str) -> Parsed<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    for (at, pair) in value.split(',').map(str::trim).enumerate() {
-        if pair.is_empty() {
+/// `name=value,name=value`, values percent-encoded; and what is wrong with each part that is not such.
+pub(super) fn pairs(value: &str) -> (Vec<Pair>, Vec<String>) {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (at, part) in value.split(',').map(str::trim).enumerate() {
+        if part.is_empty() {
             continue;
         }
-        let wrong = || format!("must be name=value,name=value, and part {} is not", at + 1);
-        let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
-        if name.trim().is_empty() {
-            return Err(wrong());
+        match pair(part) {
+            Some(pair) => good.push(pair),
+            None => bad.push(format!(
+                "must be name=value,name=value, and part {} is not",
+                at + 1
+            )),
         }
-        let value = percent_decoded(value.trim()).ok_or_else(wrong)?;
-        pairs.push((name.trim().to_owned(), value));
     }
-    Ok(pairs)
+    (good, bad)
 }
 
-/// Headers that can be sent.
-pub(super) fn headers(value: &str) -> Parsed<Vec<Pair>> {
-    let headers = pairs(value)?;
-    for (at, (name, value)) in headers.iter().enumerate() {
-        if !http::usable_header(name, value) {
-            return Err(format!("header {} cannot be sent in HTTP", at + 1));
+/// One `name=value`.
+fn pair(part: &str) -> Option<Pair> {
+    let (name, value) = part.split_once('=')?;
+    let name = Some(name.trim()).filter(|name| !name.is_empty())?;
+    Some((name.to_owned(), percent_decoded(value.trim())?))
+}
+
+/// Headers that can be sent, and what is wrong with each other part.
+pub(super) fn headers(value: &str) -> (Vec<Pair>, Vec<String>) {
+    let (mut good, mut bad) = pairs(value);
+    good.retain(|(name, value)| {
+        let usable = http::usable_header(name, value);
+        if !usable {
+            bad.push("a header cannot be sent in HTTP".to_owned());
         }
-    }
-    Ok(headers)
+        usable
+    });
+    (good, bad)
 }
 
 /// Text with its `%XX` replaced; a percent sign without two hex digits stands for itself.
@@ -146,36 +160,40 @@ fn percent_decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn pair(name: &str, value: &str) -> Pair {
-        (name.to_owned(), value.to_owned())
-    }
-
     #[test]
     fn pairs_are_split_before_they_are_decoded() {
-        assert_eq!(
-            pairs("a=1, b = x%2Cy%3D%25 ,c=,,d=e=f"),
-            Ok(vec![
-                pair("a", "1"),
-                pair("b", "x,y=%"),
-                pair("c", ""),
-                pair("d", "e=f")
-            ])
-        );
-        assert_eq!(pairs("a=100%"), Ok(vec![pair("a", "100%")]));
-        assert_eq!(pairs("a=%zz%4"), Ok(vec![pair("a", "%zz%4")]));
-        for bad in ["a", "=1", "a=1,b", "a=%ff"] {
-            assert!(pairs(bad).is_err(), "{bad}");
+        for (given, expected) in [
+            (
+                "a=1, b = x%2Cy%3D%25 ,c=,,d=e=f",
+                vec![("a", "1"), ("b", "x,y=%"), ("c", ""), ("d", "e=f")],
+            ),
+            ("a=100%", vec![("a", "100%")]),
+            ("a=%zz%4", vec![("a", "%zz%4")]),
+        ] {
+            let expected = expected
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            assert_eq!(pairs(given), (expected, Vec::new()), "{given}");
+        }
+        for (bad, good) in [("a", 0), ("=1", 0), ("a=1,b", 1), ("a=%ff,b=2", 1)] {
+            let (pairs, reasons) = pairs(bad);
+            assert_eq!((pairs.len(), reasons.len()), (good, 1), "{bad}");
         }
     }
 
     #[test]
     fn a_reason_never_repeats_the_value() {
-        for reason in [
-            headers("x y=secret").expect_err("no header"),
-            pairs("secret").expect_err("no pair"),
-            key("sec\nret").expect_err("no header"),
-        ] {
-            assert!(!reason.contains("sec"), "{reason}");
+        let reasons = [
+            headers("x y=secret").1,
+            pairs("secret").1,
+            vec![key("sec\nret").expect_err("no header")],
+        ];
+        for reason in reasons {
+            assert!(
+                reason.len() == 1 && !reason.concat().contains("sec"),
+                "{reason:?}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 //! JSON that came is copied as it came; only what we know ourselves is escaped here.
 
 use super::Encode;
-use crate::process::{Content, Identity, Record};
+use crate::process::{Identity, Level, Record};
 
 /// Writes a record as one flat object; fields that are not known are left out.
 #[derive(Debug, Default)]
@@ -24,10 +24,11 @@ impl Encode for Object {
         );
         text(out, "function_arn", identity.function_arn.as_deref());
         if let Some(mb) = identity.function_memory_mb {
-            raw(out, "function_memory_mb", &mb.to_string());
+            value(out, b",\"function_memory_mb\":", &mb.to_string());
         }
         text(out, "region", identity.region.as_deref());
         text(out, "account_id", identity.account_id.as_deref());
+        text(out, "service_name", identity.service_name.as_deref());
         if !identity.tags.is_empty() {
             name(out, "tags");
             let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
@@ -40,33 +41,34 @@ impl Encode for Object {
         out.extend_from_slice(b"{\"type\":");
         string(out, record.kind);
         if let Some(timestamp) = record.timestamp {
-            raw(out, "timestamp", timestamp);
+            value(out, b",\"timestamp\":", timestamp);
         }
-        match record.content {
-            Content::Text(inside) => {
-                name(out, "message");
-                out.push(b'"');
-                out.extend_from_slice(inside.as_bytes());
-                out.push(b'"');
-            }
-            Content::Json(value) => raw(out, "record", value),
+        let level = record.level.map(Level::word);
+        inside(out, b",\"level\":\"", level);
+        inside(out, b",\"message\":\"", record.message);
+        if let Some(json) = record.record {
+            value(out, b",\"record\":", json);
         }
-        text(out, "request_id", record.request_id);
-        text(out, "trace_id", record.trace_id);
-        text(out, "tenant_id", record.tenant_id);
-        if let Some(cold) = record.cold_start {
-            raw(out, "cold_start", if cold { "true" } else { "false" });
+        inside(out, b",\"request_id\":\"", record.request_id);
+        inside(out, b",\"trace_id\":\"", record.trace_id);
+        inside(out, b",\"tenant_id\":\"", record.tenant_id);
+        match record.cold_start {
+            Some(true) => out.extend_from_slice(b",\"cold_start\":true"),
+            Some(false) => out.extend_from_slice(b",\"cold_start\":false"),
+            None => {}
         }
-        name(out, "record_id");
-        out.push(b'"');
+        if let Some(fraction) = record.sample {
+            value(out, b",\"sample\":", fraction);
+        }
+        out.extend_from_slice(b",\"record_id\":\"");
         out.extend_from_slice(record.environment.as_bytes());
         out.push(b'-');
         decimal(out, record.sequence);
         out.push(b'"');
         if !record.extra.is_empty() {
             name(out, "extra");
-            let fields = record.extra.iter().map(|(k, v)| (&**k, v));
-            object(out, fields, |out, value| json(out, value));
+            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
+            object(out, fields, json);
         }
         out.extend_from_slice(&self.identity);
         out.push(b'}');
@@ -80,10 +82,19 @@ fn name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-/// Writes a field whose value is JSON already.
-fn raw(out: &mut Vec<u8>, field: &str, value: &str) {
-    name(out, field);
-    json(out, value);
+/// Writes a field whose value is the inside of a JSON string, if it is known; its name comes with all that stands before the value.
+fn inside(out: &mut Vec<u8>, name: &[u8], inside: Option<&str>) {
+    if let Some(inside) = inside {
+        out.extend_from_slice(name);
+        out.extend_from_slice(inside.as_bytes());
+        out.push(b'"');
+    }
+}
+
+/// Writes a field whose value is JSON already; its name comes with all that stands before the value.
+fn value(out: &mut Vec<u8>, name: &[u8], json_text: &str) {
+    out.extend_from_slice(name);
+    json(out, json_text);
 }
 
 /// Copies JSON text in one line: a line end in it can only stand between two tokens, and would end a line of `ndjson`.
@@ -169,19 +180,23 @@ mod tests {
             function_memory_mb: Some(128),
             region: Some("eu-west-1".into()),
             account_id: Some("123456789012".into()),
+            service_name: Some("shop".into()),
             tags: vec![("team".into(), "a \"b\"".into()), ("x".into(), "1".into())],
         }
     }
 
-    fn record<'a>(content: Content<'a>, extra: &'a [(Cow<'a, str>, &'a str)]) -> Record<'a> {
+    fn record<'a>(message: &'a str, extra: &'a [(Cow<'a, str>, Cow<'a, str>)]) -> Record<'a> {
         Record {
             timestamp: Some("\"2026-11-22T10:00:00.123Z\""),
             kind: "function",
-            content,
+            level: Some(Level::Warn),
+            message: Some(message),
+            record: None,
             request_id: Some("r-1"),
             trace_id: Some("1-a-b"),
             tenant_id: Some("t"),
             cold_start: Some(true),
+            sample: Some("0.25"),
             environment: "e0",
             sequence: 18_446_744_073_709_551_615,
             extra,
@@ -201,12 +216,12 @@ mod tests {
         encoder.identify(&identity());
         check(
             &encoder,
-            &record(Content::Text(r"a\tb é"), &[]),
+            &record(r"a\tb é", &[]),
             concat!(
-                r#"{"type":"function","timestamp":"2026-11-22T10:00:00.123Z","message":"a\tb é","#,
-                r#""request_id":"r-1","trace_id":"1-a-b","tenant_id":"t","cold_start":true,"#,
+                r#"{"type":"function","timestamp":"2026-11-22T10:00:00.123Z","level":"warn","message":"a\tb é","#,
+                r#""request_id":"r-1","trace_id":"1-a-b","tenant_id":"t","cold_start":true,"sample":0.25,"#,
                 r#""record_id":"e0-18446744073709551615","function_name":"checkout","function_version":"$LATEST","#,
-                r#""function_memory_mb":128,"region":"eu-west-1","account_id":"123456789012","#,
+                r#""function_memory_mb":128,"region":"eu-west-1","account_id":"123456789012","service_name":"shop","#,
                 r#""tags":{"team":"a \"b\"","x":"1"}}"#
             ),
         );
@@ -215,29 +230,24 @@ mod tests {
     #[test]
     fn a_value_over_several_lines_is_written_in_one() {
         let mut out = Vec::new();
-        raw(&mut out, "record", "{\r\n  \"a\": \"b\\n\"\n}");
+        value(&mut out, b",\"record\":", "{\r\n  \"a\": \"b\\n\"\n}");
         assert_eq!(out, br#","record":{    "a": "b\n" }"#);
     }
 
     #[test]
     fn a_value_with_nothing_known() {
         let extra = [
-            (Cow::Borrowed("new"), "1.50"),
-            (Cow::Borrowed("o\"dd"), "{}"),
+            (Cow::Borrowed("new"), Cow::Borrowed("1.50")),
+            (Cow::Borrowed("o\"dd"), Cow::Borrowed("{}")),
         ];
         check(
             &Object::default(),
             &Record {
-                timestamp: None,
                 kind: "we\"ird",
-                content: Content::Json("[1, 2]"),
-                request_id: None,
-                trace_id: None,
-                tenant_id: None,
-                cold_start: None,
+                record: Some("[1, 2]"),
                 environment: "e",
-                sequence: 0,
                 extra: &extra,
+                ..Record::default()
             },
             r#"{"type":"we\"ird","record":[1, 2],"record_id":"e-0","extra":{"new":1.50,"o\"dd":{}}}"#,
         );

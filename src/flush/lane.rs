@@ -10,7 +10,7 @@ use crate::buffer::{Batch, Buffer};
 use crate::encode::{Encode, Format};
 use crate::fault;
 use crate::link::{Gauge, Hurry};
-use crate::process::{Content, Identity, Record, Stream};
+use crate::process::{Identity, Record, Stream};
 use crate::send::{self, Breaker, Destination, Outcome, Payload};
 use crate::stats::Stats;
 use crate::time::{self, Deadline, Stopwatch};
@@ -381,11 +381,15 @@ impl Lane {
         // Writing into memory cannot fail.
         write!(reason, ",\"records\":{}}}", batch.records).unwrap_or(());
         self.stats.marked.add(1);
-        let mut own = own_record("brooklet.dead_letter", &reason);
-        let timestamp = format!("\"{}\"", time::rfc3339(time::epoch_ms()));
-        own.timestamp = Some(&timestamp);
-        own.environment = &self.environment;
-        own.sequence = self.stats.own.get() + self.stats.marked.get();
+        let timestamp = now_as_json();
+        let own = Record {
+            kind: "brooklet.dead_letter",
+            record: Some(&reason),
+            timestamp: Some(&timestamp),
+            environment: &self.environment,
+            sequence: self.stats.own.get() + self.stats.marked.get(),
+            ..Record::default()
+        };
         self.encoder.encode(&own, &mut marker);
         marker.extend_from_slice(frame.separator.as_bytes());
         let pieces = self.buffer.pieces(batch, frame.separator);
@@ -413,8 +417,20 @@ impl Lane {
         }
     }
 
-    /// Puts a record of our own with every counter into the buffer, if there is a new loss to tell of or this is the `last` one.
-    pub(super) fn tell(&mut self, last: bool) {
+    /// Puts a record of our own into the buffer.
+    pub(super) fn push_own(&mut self, record: Record<'_>) {
+        let (timestamp, environment) = (now_as_json(), self.environment.clone());
+        self.push(&Record {
+            timestamp: Some(&timestamp),
+            environment: &environment,
+            sequence: self.stats.own.get() + self.stats.marked.get() + 1,
+            ..record
+        });
+        self.stats.own.add(1);
+    }
+
+    /// Tells of every counter, if there is a new loss to tell of or this is the `last` time; `held` records wait to be whole.
+    pub(super) fn tell(&mut self, last: bool, held: usize) {
         let (losses, now_ms) = (self.stats.lost(), time::epoch_ms());
         let quiet = now_ms.abs_diff(self.told_ms) < TOLD_MS;
         if !last && (losses == self.told || quiet) {
@@ -427,32 +443,18 @@ impl Lane {
             let value = value + u64::from(name == "own");
             write!(counters, "\"{name}\":{value},").unwrap_or(());
         }
-        write!(counters, "\"waiting\":{}}}", self.waiting() + 1).unwrap_or(());
-        let timestamp = format!("\"{}\"", time::rfc3339(now_ms));
-        let environment = self.environment.clone();
-        let mut record = own_record("brooklet.stats", &counters);
-        record.timestamp = Some(&timestamp);
-        record.environment = &environment;
-        record.sequence = self.stats.own.get() + self.stats.marked.get() + 1;
-        self.push(&record);
-        self.stats.own.add(1);
+        write!(counters, "\"waiting\":{}}}", self.waiting() + 1 + held).unwrap_or(());
+        self.push_own(Record {
+            kind: "brooklet.stats",
+            record: Some(&counters),
+            ..Record::default()
+        });
     }
 }
 
-/// A record of our own.
-fn own_record<'a>(kind: &'a str, json: &'a str) -> Record<'a> {
-    Record {
-        timestamp: None,
-        kind,
-        content: Content::Json(json),
-        request_id: None,
-        trace_id: None,
-        tenant_id: None,
-        cold_start: None,
-        environment: "",
-        sequence: 0,
-        extra: &[],
-    }
+/// The time as JSON text.
+fn now_as_json() -> String {
+    format!("\"{}\"", time::rfc3339(time::epoch_ms()))
 }
 
 /// Writes a JSON string.

@@ -3,7 +3,9 @@
 //! It owns all it touches and talks through `link` alone.
 //! It must not wait for anything but the link and the destination, and never longer for the destination than the deadline it was given.
 
+mod intake;
 mod lane;
+mod shutdown;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,12 +14,13 @@ use std::time::Duration;
 
 pub use lane::Options as LaneOptions;
 
+use self::intake::Intake;
 use self::lane::Lane;
 use crate::cadence::{self, Strategy};
 use crate::fault;
 use crate::link::{Body, FlushEnd, Invocation, Order, Report, Wake};
 use crate::parse::{self, Item};
-use crate::process::{self, Identity, Signal, Stream};
+use crate::process::{self, Identity, Signal};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -41,15 +44,6 @@ const SEND_WAIT: Duration = Duration::from_secs(5);
 
 /// A send that an invocation waits for is over so much before the invocation is let go: the environment may be frozen right after that.
 const LET_GO: Duration = Duration::from_millis(10);
-
-/// After SHUTDOWN the platform's last report comes this late at most.
-const LAST_REPORT_WAIT: Duration = Duration::from_millis(300);
-
-/// After SHUTDOWN, when no report is awaited: the platform may still gather lines for its shortest time.
-const LAST_LINES_WAIT: Duration = Duration::from_millis(50);
-
-/// Of the time until the end, this part is kept for sending.
-const LAST_SEND_SHARE: u32 = 2;
 
 /// The platform hands over an event at most this long after it happened, unless the environment was frozen meanwhile, in milliseconds.
 const DONE_AGE_MS: u64 = 60_000;
@@ -77,8 +71,8 @@ pub struct Flusher {
     link: FlushEnd,
     /// What is counted.
     stats: Arc<Stats>,
-    /// What was seen of the stream; made when the first batch is looked into.
-    stream: Option<Stream>,
+    /// What turns events into records.
+    intake: Intake,
     /// Batches that came before the first invocation, where they must wait for it.
     early: VecDeque<Body>,
     /// Where records go.
@@ -89,6 +83,8 @@ pub struct Flusher {
     done: VecDeque<(String, u64)>,
     /// The request of the last INVOKE event; empty before the first.
     invoked: String,
+    /// How long it may run, in milliseconds, if that is known.
+    limit_ms: Option<u64>,
     /// The runtime works on that request, as far as known.
     running: bool,
     /// What waits is sent beside the invocation rather than at its end.
@@ -117,16 +113,17 @@ impl Flusher {
         );
         lane.identify(&identity);
         Self {
+            intake: Intake::new(options.process.clone()),
             options,
             identity,
             link,
             stats,
-            stream: None,
             early: VecDeque::new(),
             lane,
             held: None,
             done: VecDeque::new(),
             invoked: String::new(),
+            limit_ms: None,
             running: false,
             beside: false,
             late: false,
@@ -154,6 +151,7 @@ impl Flusher {
     /// Puts right what a panic left; `false` when the thread is over.
     fn mend(&mut self) -> bool {
         self.stats.panics.add(1);
+        self.stats.unreadable.add(self.intake.lost());
         // Whoever waits must not wait for what the panic cut short.
         self.let_go();
         match self.wake.take() {
@@ -162,18 +160,23 @@ impl Flusher {
                 self.link.done(body);
             }
             // The end comes once, so it is tried again.
-            Some(Wake::Order(Order::Shutdown { deadline })) => self.shut_down_or_report(deadline),
+            Some(Wake::Order(Order::Shutdown { deadline, reason })) => {
+                self.shut_down_or_report(deadline, &reason);
+            }
             Some(Wake::Order(Order::Invoke(_)) | Wake::Time | Wake::Gone) | None => {}
         }
         self.ending.is_none()
     }
 
     /// Ends, and says so even if that panics.
-    fn shut_down_or_report(&mut self, deadline: Deadline) {
-        let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline)));
+    fn shut_down_or_report(&mut self, deadline: Deadline, reason: &str) {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline, reason)));
         if caught.is_err() {
             self.stats.panics.add(1);
-            self.stats.dropped_at_shutdown.add(self.lane.waiting());
+            let held = self.intake.held() + self.intake.lost();
+            self.stats
+                .dropped_at_shutdown
+                .add(self.lane.waiting() + held);
             self.link.report(Report::Finished);
         }
     }
@@ -191,8 +194,8 @@ impl Flusher {
         match self.wake.take() {
             Some(Wake::Body(body)) => self.take_with_all_that_waits(body),
             Some(Wake::Order(Order::Invoke(invocation))) => self.invocation_began(invocation),
-            Some(Wake::Order(Order::Shutdown { deadline })) => {
-                self.shut_down_or_report(deadline);
+            Some(Wake::Order(Order::Shutdown { deadline, reason })) => {
+                self.shut_down_or_report(deadline, &reason);
                 return false;
             }
             Some(Wake::Time) | None => {}
@@ -213,6 +216,8 @@ impl Flusher {
         let before = std::mem::replace(&mut self.invoked, invocation.request_id.clone());
         self.done.retain(|(id, _)| *id != before);
         self.running = self.done.iter().all(|(id, _)| *id != self.invoked);
+        self.limit_ms = invocation.limit_ms;
+        self.intake.limit(invocation.limit_ms, &mut self.lane);
         self.beside = invocation.send_now;
         self.late |= invocation.send_now;
         // Time that the environment was frozen does not count.
@@ -266,6 +271,7 @@ impl Flusher {
         let deadline = held.until.earlier(Deadline::since(done_ms, budget));
         // Kept where a panic finds it.
         self.held = Some(held);
+        self.intake.release(&mut self.lane, &self.stats);
         self.publish();
         // It may have failed since the invocation began.
         if !self.lane.is_paused() {
@@ -298,7 +304,7 @@ impl Flusher {
             while let Some(item) = items.next() {
                 read += 1;
                 self.stats.received.add(1);
-                self.take_item(&item, received_ms);
+                self.take_item(item, received_ms);
                 taken += 1;
                 // Once the end has come nothing can be done, and counting the rest each time would take long.
                 if self.lane.can_be_relieved() && !self.beside_deadline().has_passed() {
@@ -311,6 +317,7 @@ impl Flusher {
         }));
         if caught.is_err() {
             self.stats.panics.add(1);
+            self.stats.unreadable.add(self.intake.lost());
             self.count_lost(&mut body, read, taken);
         }
         self.link.done(body);
@@ -338,30 +345,17 @@ impl Flusher {
     }
 
     /// Takes one item of a batch.
-    fn take_item(&mut self, item: &Item<'_>, received_ms: u64) {
-        let Item::Event(event) = item else {
+    fn take_item(&mut self, item: Item<'_>, received_ms: u64) {
+        let Item::Event(mut event) = item else {
             self.stats.unreadable.add(1);
             self.link.lost();
             say!(Warn, "an event of a batch could not be read");
             return;
         };
         self.stats.parsed.add(1);
-        let Self {
-            options,
-            stream,
-            lane,
-            stats,
-            ..
-        } = self;
-        let stream = stream.get_or_insert_with(|| lane.begin());
-        fault::point("process");
-        let (record, signal) = process::process(event, &options.process, stream);
-        match record {
-            None => stats.filtered.add(1),
-            Some(record) => lane.push(&record),
-        }
-        if let Some(signal) = signal {
-            self.heed(signal, event.time, received_ms);
+        let time = event.time;
+        if let Some(signal) = self.intake.take(&mut event, &mut self.lane, &self.stats) {
+            self.heed(signal, time, received_ms);
         }
     }
 
@@ -369,10 +363,10 @@ impl Flusher {
     fn heed(&mut self, signal: Signal<'_>, time: Option<&str>, received_ms: u64) {
         match signal {
             Signal::Started(id) => {
-                self.done.retain(|(done, _)| *done != *id);
-                self.unreported = Some(id.clone().into_owned());
+                self.done.retain(|(done, _)| done != id);
+                self.unreported = Some(id.to_owned());
                 self.link.report(Report::Started {
-                    request_id: id.into_owned(),
+                    request_id: id.to_owned(),
                 });
             }
             Signal::RuntimeDone(id) => {
@@ -383,10 +377,10 @@ impl Flusher {
                     .filter(|at| plausible.contains(at))
                     .unwrap_or(received_ms);
                 self.link.report(Report::RuntimeDone {
-                    request_id: id.clone().into_owned(),
+                    request_id: id.to_owned(),
                     done_ms,
                 });
-                if *id == *self.invoked {
+                if id == self.invoked {
                     self.running = false;
                 } else {
                     // The end of a request before this one came with the thaw: its records would wait for another invocation.
@@ -395,10 +389,10 @@ impl Flusher {
                 if self.done.len() >= DONE_MAX {
                     self.done.pop_front();
                 }
-                self.done.push_back((id.into_owned(), done_ms));
+                self.done.push_back((id.to_owned(), done_ms));
             }
             Signal::Reported(id) => {
-                if self.unreported.as_deref() == Some(&*id) {
+                if self.unreported.as_deref() == Some(id) {
                     self.unreported = None;
                 }
             }
@@ -433,12 +427,13 @@ impl Flusher {
     fn send_what_is_due(&mut self) {
         let deadline = self.beside_deadline();
         self.relieve_lane();
-        if self.stream.is_some() {
-            self.lane.tell(false);
+        if !self.intake.is_fresh() {
+            self.lane.tell(false, self.intake.held());
         }
         let old = self.due.is_some_and(|due| due.has_passed());
         if std::mem::take(&mut self.late) || old {
             self.due = None;
+            self.intake.release(&mut self.lane, &self.stats);
             self.publish();
             self.lane.send_all(deadline);
         }
@@ -446,61 +441,12 @@ impl Flusher {
         if self.lane.is_paused() {
             self.let_go();
         }
-        if self.lane.waiting() == 0 || !(self.running || self.counts_always()) {
+        let waiting = self.lane.waiting() + self.intake.held();
+        if waiting == 0 || !(self.running || self.counts_always()) {
             self.due = None;
         } else if self.due.is_none() {
             let age = cadence::age_max(self.options.strategy);
             self.due = Some(Deadline::after(age.max(self.lane.pause_left())));
         }
-    }
-
-    /// The environment ends: take what still comes, send it, and tell what is lost.
-    fn shut_down(&mut self, deadline: Deadline) {
-        self.ending = Some(deadline);
-        self.stats.ended.add(1);
-        // The last try is worth waiting for.
-        self.link.hurry().set(false);
-        while let Some(body) = self.early.pop_front() {
-            self.take(body);
-        }
-        let share = Deadline::after(deadline.left() / LAST_SEND_SHARE);
-        let report = share.earlier(Deadline::after(LAST_REPORT_WAIT));
-        let mut lines = share.earlier(Deadline::after(LAST_LINES_WAIT));
-        loop {
-            let until = if self.unreported.is_some() {
-                report
-            } else {
-                lines
-            };
-            if until.has_passed() {
-                break;
-            }
-            match self.link.wait(Some(until.left())) {
-                Wake::Body(body) => {
-                    self.take(body);
-                    lines = report.earlier(Deadline::after(LAST_LINES_WAIT));
-                }
-                Wake::Order(_) | Wake::Time => {}
-                Wake::Gone => break,
-            }
-        }
-        while let Some(body) = self.link.next_body() {
-            self.take(body);
-        }
-        // Where nothing was to be shipped and nothing was lost there is nothing to tell.
-        if self.stats.encoded.get() > 0 || self.stats.lost() > 0 {
-            let lane = &mut self.lane;
-            self.stream.get_or_insert_with(|| lane.begin());
-            self.lane.tell(true);
-        }
-        self.publish();
-        self.lane.finish(deadline);
-        // What came meanwhile is too late.
-        while let Some(mut body) = self.link.next_body() {
-            let late = parse::count(&mut body.bytes);
-            self.stats.received.add(late);
-            self.stats.dropped_at_shutdown.add(late);
-        }
-        self.link.report(Report::Finished);
     }
 }

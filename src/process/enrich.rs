@@ -2,10 +2,10 @@
 //!
 //! Never wrong: what is not known is left out.
 
-use std::borrow::Cow;
-
-use super::{Content, Options, Record, Signal};
-use crate::parse::{self, Event, Facts};
+use super::sample::{Remembered, WHOLE};
+use super::synthetic::{End, Incident, Watch};
+use super::{Dropped, Level, Masks, Options, Record, Signal};
+use crate::parse::{Event, Facts, Fields};
 
 /// Who logs: the same for every record of an environment, known bit by bit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Identity {
     pub region: Option<String>,
     /// The AWS account.
     pub account_id: Option<String>,
+    /// What OpenTelemetry calls the service, if the owner named it.
+    pub service_name: Option<String>,
     /// The owner's own names and values, put on every record.
     pub tags: Vec<(String, String)>,
 }
@@ -67,6 +69,10 @@ pub struct Stream {
     current: Current,
     /// The environment's first request; empty before it.
     first: String,
+    /// Requests that are kept whole, as something failed in them.
+    pub(super) failed: Remembered,
+    /// What looks for deaths that nobody logs.
+    pub(super) watch: Watch,
 }
 
 impl Stream {
@@ -78,52 +84,161 @@ impl Stream {
             sequence: 0,
             current: Current::default(),
             first: String::new(),
+            failed: Remembered::default(),
+            watch: Watch::default(),
         }
     }
 
-    /// Takes notice of an event, shipped or not.
+    /// Tells how long the invocation that begins may run, in milliseconds.
+    pub fn limit(&mut self, limit_ms: Option<u64>) {
+        self.watch.limit(limit_ms);
+    }
+
+    /// Tells that the environment ends.
+    pub fn end(&mut self, end: End<'_>) {
+        self.watch.end(end);
+    }
+
+    /// What nobody logged and was found since the last call, masked.
+    pub fn incident(&mut self, options: &Options) -> Option<Incident> {
+        let mut incident = self.watch.next()?;
+        let (redact, masks) = (&options.redact, &mut Masks::default());
+        if !redact.is_empty() {
+            let record = redact.json(&incident.record, masks);
+            incident.record = record.unwrap_or(incident.record);
+            let request_id = redact.text_inside(&incident.request_id, masks);
+            incident.request_id = request_id.unwrap_or(incident.request_id);
+        }
+        Some(incident)
+    }
+
+    /// Takes notice of an event of the platform's, shipped or not.
     pub(super) fn observe<'a>(
         &mut self,
         event: &Event<'a>,
+        facts: &Facts<'a>,
+        fields: &Fields<'a>,
         options: &Options,
-    ) -> (Facts<'a>, Option<Signal<'a>>) {
-        let facts = parse::facts(event.record);
-        let signal = match &*event.kind {
+    ) -> Option<Signal<'a>> {
+        // The Logs API tells of a death in text.
+        if event.kind == "platform.fault" {
+            self.watch.fault(&self.current.request_id, event.record);
+        } else {
+            self.watch.observe(&event.kind, fields);
+        }
+        match &*event.kind {
             "platform.start" => {
-                let id = facts.request_id.as_deref().unwrap_or_default();
+                let id = facts.request_id.unwrap_or_default();
                 if self.first.is_empty() {
                     id.clone_into(&mut self.first);
                 }
                 if !options.concurrent {
                     id.clone_into(&mut self.current.request_id);
-                    let trace = facts.trace.as_deref().map_or("", trace_root);
+                    let trace = facts.trace.map_or("", trace_root);
                     trace.clone_into(&mut self.current.trace_id);
-                    let tenant = facts.tenant_id.as_deref().unwrap_or_default();
+                    // A tenant's name is the caller's own text.
+                    let tenant = facts.tenant_id.unwrap_or_default();
+                    let masked = options.redact.text_inside(tenant, &mut Masks::default());
+                    let tenant = masked.as_deref().unwrap_or(tenant);
                     tenant.clone_into(&mut self.current.tenant_id);
                 }
-                facts.request_id.clone().map(Signal::Started)
+                facts.request_id.map(Signal::Started)
             }
-            "platform.runtimeDone" => facts.request_id.clone().map(Signal::RuntimeDone),
-            "platform.report" => facts.request_id.clone().map(Signal::Reported),
+            "platform.runtimeDone" => facts.request_id.map(Signal::RuntimeDone),
+            "platform.report" => facts.request_id.map(Signal::Reported),
             "platform.logsDropped" => Some(Signal::Dropped(facts.dropped_records)),
             _ => None,
+        }
+    }
+
+    /// Whether an event's invocation is kept, and the fraction of such records that is; `failed`: it tells of something that went wrong.
+    pub(super) fn sample<'a>(
+        &mut self,
+        kind: &str,
+        facts: &Facts<'_>,
+        failed: bool,
+        options: &'a Options,
+    ) -> Result<Option<&'a str>, Dropped<'a>> {
+        let Some(sample) = &options.sample else {
+            return Ok(None);
         };
-        (facts, signal)
+        let own = facts.request_id;
+        let Some(request_id) = request_of(&self.current, kind, own, options) else {
+            return Ok(Some(WHOLE));
+        };
+        if failed {
+            self.failed.add(request_id);
+        }
+        if kind == "platform.report" || self.failed.has(request_id) {
+            return Ok(Some(WHOLE));
+        }
+        if sample.keeps(request_id) {
+            Ok(Some(sample.fraction()))
+        } else {
+            Err(Dropped::Sample)
+        }
+    }
+
+    /// Remembers what a function logged, in case its request dies; it must be masked already.
+    pub(super) fn remember(
+        &mut self,
+        kind: &str,
+        facts: &Facts<'_>,
+        message: Option<&str>,
+        record: Option<&str>,
+        options: &Options,
+    ) {
+        if kind == "function" {
+            let own = facts.request_id;
+            let request_id = request_of(&self.current, kind, own, options);
+            self.watch
+                .line(request_id.unwrap_or_default(), message, record);
+        }
     }
 
     /// Makes the record of an event that is shipped.
-    pub(super) fn enrich<'a, 'body>(
+    pub(super) fn enrich<'a>(
         &'a mut self,
-        event: &'a Event<'body>,
-        facts: Facts<'body>,
+        event: &'a Event<'_>,
+        facts: &Facts<'a>,
         options: &Options,
     ) -> Record<'a> {
         self.sequence += 1;
-        let own_id = borrowed(facts.request_id);
+        let own = facts.request_id;
+        let request_id = request_of(&self.current, &event.kind, own, options);
+        let known_of = self.known_of(request_id);
+        Record {
+            timestamp: event.time,
+            kind: &event.kind,
+            trace_id: facts
+                .trace
+                .map(trace_root)
+                .and_then(known)
+                .or(known_of.trace_id),
+            tenant_id: facts.tenant_id.or(known_of.tenant_id),
+            environment: &self.environment,
+            sequence: self.sequence,
+            extra: &event.extra,
+            ..known_of
+        }
+    }
+
+    /// The record of something that nobody logged.
+    #[must_use]
+    pub fn incident_record<'a>(&'a self, incident: &'a Incident, options: &Options) -> Record<'a> {
+        Record {
+            kind: incident.kind,
+            level: Some(Level::Error),
+            message: Some(&incident.message),
+            record: Some(&incident.record),
+            sample: options.sample.as_ref().map(|_| WHOLE),
+            ..self.known_of(known(&incident.request_id))
+        }
+    }
+
+    /// A record with all that the stream knows of its request.
+    fn known_of<'a>(&'a self, request_id: Option<&'a str>) -> Record<'a> {
         let current = &self.current;
-        // Extensions log outside of any request; everything else belongs to the request that the stream is at.
-        let from_stream = !options.concurrent && event.kind != "extension";
-        let request_id = own_id.or_else(|| known(&current.request_id).filter(|_| from_stream));
         let is_current = request_id.is_some() && request_id == known(&current.request_id);
         let cold_start = match request_id {
             Some(id) => known(&self.first).map(|first| first == id),
@@ -131,35 +246,30 @@ impl Stream {
             None => self.first.is_empty().then_some(true),
         };
         Record {
-            timestamp: event.time,
-            kind: &event.kind,
-            content: content(event.record),
             request_id,
-            trace_id: borrowed(facts.trace)
-                .map(trace_root)
-                .and_then(known)
-                .or_else(|| known(&current.trace_id).filter(|_| is_current)),
-            tenant_id: borrowed(facts.tenant_id)
-                .or_else(|| known(&current.tenant_id).filter(|_| is_current)),
+            trace_id: known(&current.trace_id).filter(|_| is_current),
+            tenant_id: known(&current.tenant_id).filter(|_| is_current),
             cold_start,
-            environment: &self.environment,
-            sequence: self.sequence,
-            extra: &event.extra,
+            ..Record::default()
         }
     }
+}
+
+/// The request that an event belongs to: its own, or the one that the stream is at.
+fn request_of<'a>(
+    current: &'a Current,
+    kind: &str,
+    own: Option<&'a str>,
+    options: &Options,
+) -> Option<&'a str> {
+    // Extensions log outside of any request; everything else belongs to the request that the stream is at.
+    let from_stream = !options.concurrent && kind != "extension";
+    own.or_else(|| known(&current.request_id).filter(|_| from_stream))
 }
 
 /// Text that is not empty.
 fn known(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-/// A fact that needs no copy; ids hold no escapes, and one that does is left out rather than copied for each record.
-fn borrowed(fact: Option<Cow<'_, str>>) -> Option<&str> {
-    match fact {
-        Some(Cow::Borrowed(text)) => Some(text),
-        Some(Cow::Owned(_)) | None => None,
-    }
 }
 
 /// The `Root` of an X-Ray tracing header (`Root=1-…;Parent=…;Sampled=1`); empty if there is none.
@@ -171,65 +281,11 @@ pub fn trace_root(header: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A record's content: a string without its quotes and its one trailing line end, or any other value as it is.
-fn content(record: &str) -> Content<'_> {
-    let Some(inside) = record
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
-        return Content::Json(record);
-    };
-    let line = without_escape(inside, 'n');
-    Content::Text(if line.len() < inside.len() {
-        without_escape(line, 'r')
-    } else {
-        line
-    })
-}
-
-/// The inside of a JSON string without a trailing `\n` (or another one-letter escape), told from a backslash and a letter.
-fn without_escape(inside: &str, letter: char) -> &str {
-    let Some(head) = inside.strip_suffix(letter) else {
-        return inside;
-    };
-    let backslashes = head.bytes().rev().take_while(|b| *b == b'\\').count();
-    if backslashes % 2 == 1 {
-        head.strip_suffix('\\').unwrap_or(head)
-    } else {
-        inside
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Types, process};
+    use super::super::{Fields as Chosen, Redact, Scratch, Select, Types, process};
     use super::*;
-
-    const TYPES: Types = Types {
-        platform: true,
-        function: true,
-        extension: true,
-    };
-
-    #[test]
-    fn a_line_loses_one_line_end_and_nothing_else() {
-        for (record, expected) in [
-            (r#""a\n""#, Content::Text("a")),
-            (r#""a\r\n""#, Content::Text("a")),
-            (r#""a\n\n""#, Content::Text(r"a\n")),
-            (r#""a""#, Content::Text("a")),
-            (r#""a\\n""#, Content::Text(r"a\\n")),
-            (r#""a\\\n""#, Content::Text(r"a\\")),
-            (r#""\n""#, Content::Text("")),
-            (r#""""#, Content::Text("")),
-            (r#""a\r""#, Content::Text(r"a\r")),
-            (r#""n""#, Content::Text("n")),
-            ("17", Content::Json("17")),
-            (r#"{"a":"b\n"}"#, Content::Json(r#"{"a":"b\n"}"#)),
-        ] {
-            assert_eq!(content(record), expected, "{record}");
-        }
-    }
+    use crate::parse;
 
     #[test]
     fn the_root_of_a_tracing_header() {
@@ -260,16 +316,29 @@ mod tests {
 
     fn rows(batch: &str, concurrent: bool) -> Vec<Row> {
         let options = Options {
-            types: TYPES,
+            select: Select {
+                types: Types {
+                    platform: true,
+                    function: true,
+                    extension: true,
+                },
+                min_level: None,
+                include: Vec::new(),
+                exclude: Vec::new(),
+            },
+            sample: None,
+            redact: Redact::default(),
+            fields: Chosen::default(),
+            multiline: None,
             concurrent,
         };
-        let mut stream = Stream::new("e".into());
+        let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
         let mut rows = Vec::new();
         for item in parse::batch(batch) {
-            let parse::Item::Event(event) = item else {
+            let parse::Item::Event(mut event) = item else {
                 panic!("unreadable");
             };
-            let (record, _) = process(&event, &options, &mut stream);
+            let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
             let record = record.expect("everything is kept");
             let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
             rows.push((

@@ -14,7 +14,7 @@ fn stats(sink: &Sink) -> Vec<HashMap<String, u64>> {
     model::own_records(sink)
         .iter()
         .filter(|record| record.kind == "brooklet.stats")
-        .map(|record| serde_json::from_str(record.says()).expect("counters"))
+        .map(|record| serde_json::from_str(record.json()).expect("counters"))
         .collect()
 }
 

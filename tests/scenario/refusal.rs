@@ -233,7 +233,7 @@ fn letters(fallback: &Sink) -> Vec<(String, usize)> {
         }
         let records = model::records_of(&request);
         assert_eq!(records[0].kind, "brooklet.dead_letter");
-        let marker: serde_json::Value = serde_json::from_str(records[0].says()).unwrap();
+        let marker: serde_json::Value = serde_json::from_str(records[0].json()).unwrap();
         assert_eq!(marker["records"], records.len() - 1);
         let rest = &records[1..];
         assert!(rest.iter().all(|one| one.kind != "brooklet.dead_letter"));

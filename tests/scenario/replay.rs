@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The recorded files, by name.
-fn samples() -> Vec<(String, String)> {
+pub(crate) fn samples() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/telemetry");
     let mut all: Vec<(String, String)> = std::fs::read_dir(folder)
         .unwrap()
@@ -28,7 +28,7 @@ fn samples() -> Vec<(String, String)> {
 }
 
 /// The events of a file that is a batch.
-fn events(text: &str) -> Option<Vec<Event>> {
+pub(crate) fn events(text: &str) -> Option<Vec<Event>> {
     let elements: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(text).ok()?;
     elements
         .iter()

@@ -4,12 +4,21 @@
 //! One event that cannot be read costs itself and nothing else: the scan finds its end and goes on.
 //! This file must not interpret a record: what it means is the business of `process`.
 
+mod facts;
+mod fields;
+mod text;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+pub use facts::{Facts, facts};
+pub use fields::Fields;
+use text::Text;
+pub use text::{cut, escape, escape_len, inside, is_object, next_escape, plain};
 
 /// One element of a telemetry batch, as the Telemetry and Logs API write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +30,7 @@ pub struct Event<'a> {
     /// The event's `record`, as JSON text; `null` if it has none.
     pub record: &'a str,
     /// Fields beside `time`, `type` and `record`, as name and JSON text: the platform may add some.
-    pub extra: Vec<(Cow<'a, str>, &'a str)>,
+    pub extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 /// What a batch holds, one after the other.
@@ -240,7 +249,7 @@ impl<'de> Visitor<'de> for EventVisitor {
                 _ if extra.len() >= EXTRA_MAX => {
                     return Err(serde::de::Error::custom("too many unknown fields"));
                 }
-                _ => extra.push((name, map.next_value::<&RawValue>()?.get())),
+                _ => extra.push((name, Cow::Borrowed(map.next_value::<&RawValue>()?.get()))),
             }
         }
         let Some(kind) = kind else {
@@ -249,7 +258,7 @@ impl<'de> Visitor<'de> for EventVisitor {
         // A time that is no text is passed on with what is not known, so that every `timestamp` is text.
         let time = match time {
             Some(value) if !value.starts_with('"') => {
-                extra.push((Cow::Borrowed("time"), value));
+                extra.push((Cow::Borrowed("time"), Cow::Borrowed(value)));
                 None
             }
             other => other,
@@ -261,116 +270,6 @@ impl<'de> Visitor<'de> for EventVisitor {
             extra,
         })
     }
-}
-
-/// A string, borrowed where it holds no escape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text<'a>(pub Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-/// Reads a string.
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
-    }
-}
-
-/// What `process` wants to know from a record that is an object; everything else in it is passed over.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
-    /// `requestId`, or the names that other loggers give it.
-    pub request_id: Option<Cow<'a, str>>,
-    /// `tenantId`.
-    pub tenant_id: Option<Cow<'a, str>>,
-    /// `tracing.value`, the X-Ray trace header.
-    pub trace: Option<Cow<'a, str>>,
-    /// `droppedRecords` of `platform.logsDropped`.
-    pub dropped_records: u64,
-}
-
-/// Reads the facts out of a record; a record that is not an object has none.
-#[must_use]
-pub fn facts(record: &str) -> Facts<'_> {
-    if !record.starts_with('{') {
-        return Facts::default();
-    }
-    serde_json::from_str(record).unwrap_or_default()
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FactsVisitor)
-    }
-}
-
-/// Reads facts; a known name with a value of another kind is passed over, as it is the function's own.
-struct FactsVisitor;
-
-impl<'de> Visitor<'de> for FactsVisitor {
-    type Value = Facts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Facts<'de>, A::Error> {
-        let mut facts = Facts::default();
-        while let Some(Text(name)) = map.next_key()? {
-            match &*name {
-                "requestId" => facts.request_id = string(map.next_value()?).or(facts.request_id),
-                "AWSRequestId" | "function_request_id" => {
-                    facts.request_id = facts.request_id.or(string(map.next_value()?));
-                }
-                "tenantId" => facts.tenant_id = string(map.next_value()?),
-                "droppedRecords" => {
-                    let raw: &RawValue = map.next_value()?;
-                    facts.dropped_records = raw.get().parse().unwrap_or(0);
-                }
-                "tracing" => facts.trace = tracing(map.next_value()?),
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(facts)
-    }
-}
-
-/// A raw value's text, if it is a string that is not empty.
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let Text(text) = serde_json::from_str(raw.get()).ok()?;
-    (!text.is_empty()).then_some(text)
-}
-
-/// The `value` of a tracing object.
-fn tracing(raw: &RawValue) -> Option<Cow<'_, str>> {
-    /// The object.
-    #[derive(Deserialize)]
-    struct Tracing<'a> {
-        /// The header's value.
-        #[serde(borrow)]
-        value: Text<'a>,
-    }
-    serde_json::from_str::<Tracing<'_>>(raw.get())
-        .ok()
-        .map(|tracing| tracing.value.0)
 }
 
 #[cfg(test)]
@@ -397,7 +296,10 @@ mod tests {
         assert_eq!(event.time, Some("\"2022-10-12T00:03:50.000Z\""));
         assert!(matches!(event.kind, Cow::Borrowed("function")));
         assert_eq!(event.record, r#""a\nb""#);
-        assert_eq!(event.extra, [(Cow::Borrowed("new"), r#"{"x":1}"#)]);
+        assert_eq!(
+            event.extra,
+            [(Cow::Borrowed("new"), Cow::Borrowed(r#"{"x":1}"#))]
+        );
     }
 
     #[test]
@@ -406,7 +308,7 @@ mod tests {
             panic!("not read");
         };
         assert_eq!(event.time, None);
-        assert_eq!(event.extra, [(Cow::Borrowed("time"), "7")]);
+        assert_eq!(event.extra, [(Cow::Borrowed("time"), Cow::Borrowed("7"))]);
     }
 
     #[test]
@@ -496,25 +398,5 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf8_are_replaced() {
         assert_eq!(cleaned(b"[\xff]"), "[\u{fffd}]");
-    }
-
-    #[test]
-    fn facts_are_found_among_other_keys() {
-        let found = facts(
-            r#"{"a":{"requestId":"inner"},"requestId":"r-1","tenantId":"t","tracing":{"spanId":"s","type":"X-Amzn-Trace-Id","value":"Root=1"},"droppedRecords":12}"#,
-        );
-        assert_eq!(found.request_id.as_deref(), Some("r-1"));
-        assert_eq!(found.tenant_id.as_deref(), Some("t"));
-        assert_eq!(found.trace.as_deref(), Some("Root=1"));
-        assert_eq!(found.dropped_records, 12);
-        assert_eq!(facts("\"text\""), Facts::default());
-        assert_eq!(
-            facts(r#"{"requestId":7,"tenantId":null,"tracing":"x"}"#),
-            Facts::default()
-        );
-        assert_eq!(
-            facts(r#"{"AWSRequestId":"r-2"}"#).request_id.as_deref(),
-            Some("r-2")
-        );
     }
 }

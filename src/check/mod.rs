@@ -1,12 +1,14 @@
 //! `brooklet --check`: validates the configuration, sends one probe record the way every record goes, and prints what the destination said.
 
+mod lines;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::config::{self, Config, Environment, Inert};
 use crate::http;
 use crate::link::Hurry;
-use crate::process::{Content, Record};
+use crate::process::Record;
 use crate::send::{Destination, Outcome, Payload};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
@@ -26,9 +28,12 @@ pub struct Verdict {
     pub report: String,
 }
 
-/// Checks the configuration of the environment.
+/// Checks the configuration of the environment: with sample lines what each becomes, without any by a probe.
 #[must_use]
-pub fn run(environment: &Environment) -> Verdict {
+pub fn run(environment: &Environment, sample: &str) -> Verdict {
+    if !sample.trim().is_empty() {
+        return lines::run(environment, sample);
+    }
     let (config, problems) = config::load(environment);
     let mut report = String::new();
     for problem in &problems {
@@ -108,14 +113,9 @@ fn fragment(
         &Record {
             timestamp: Some(&timestamp),
             kind: "brooklet.check",
-            content: Content::Text(PROBE_TEXT),
-            request_id: None,
-            trace_id: None,
-            tenant_id: None,
-            cold_start: None,
+            message: Some(PROBE_TEXT),
             environment: &time::unique(),
-            sequence: 0,
-            extra: &[],
+            ..Record::default()
         },
         &mut fragment,
     );

@@ -1,0 +1,133 @@
+//! From an event to the lane: joins lines, takes each through process, and adds what nobody logged.
+//!
+//! It must not decide when anything is sent.
+
+use super::lane::Lane;
+use crate::fault;
+use crate::parse::Event;
+use crate::process::{self, End, Multiline, Offer, Options, Scratch, Signal, Stream};
+use crate::stats::Stats;
+
+/// What turns events into records.
+pub(super) struct Intake {
+    /// What process is told.
+    options: Options,
+    /// What was seen of the stream; made when the first event is looked into.
+    stream: Option<Stream>,
+    /// Memory for what must be rewritten.
+    scratch: Scratch,
+    /// Joins lines.
+    multiline: Multiline,
+    /// A record that was let go is in hand: a panic loses it.
+    in_hand: bool,
+}
+
+impl Intake {
+    /// An intake that has seen nothing.
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            multiline: Multiline::new(options.multiline.clone()),
+            stream: None,
+            scratch: Scratch::default(),
+            in_hand: false,
+            options,
+        }
+    }
+
+    /// Whether nothing was looked into yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.stream.is_none()
+    }
+
+    /// Records that are held because they may not be whole.
+    pub(super) fn held(&self) -> usize {
+        usize::from(self.multiline.holds())
+    }
+
+    /// Records that a panic took out of hand, once.
+    pub(super) fn lost(&mut self) -> usize {
+        usize::from(std::mem::take(&mut self.in_hand))
+    }
+
+    /// Takes an event; gives back what it tells of the invocations.
+    pub(super) fn take<'body>(
+        &mut self,
+        event: &mut Event<'body>,
+        lane: &mut Lane,
+        stats: &Stats,
+    ) -> Option<Signal<'body>> {
+        let offer = self.multiline.offer(event);
+        match offer {
+            Offer::Pass { ends } => {
+                if ends {
+                    self.release(lane, stats);
+                }
+                return self.ship(event, lane, stats);
+            }
+            Offer::Hold => self.release(lane, stats),
+            Offer::Join => stats.joined.add(1),
+        }
+        self.multiline.take(event);
+        None
+    }
+
+    /// Lets go of the record that is held.
+    pub(super) fn release(&mut self, lane: &mut Lane, stats: &Stats) {
+        if let Some(mut held) = self.multiline.release() {
+            self.in_hand = true;
+            self.ship(&mut held.event(), lane, stats);
+            self.in_hand = false;
+        }
+    }
+
+    /// Takes an event through process into the lane.
+    fn ship<'body>(
+        &mut self,
+        event: &mut Event<'body>,
+        lane: &mut Lane,
+        stats: &Stats,
+    ) -> Option<Signal<'body>> {
+        let Self {
+            options,
+            stream,
+            scratch,
+            ..
+        } = self;
+        let stream = stream.get_or_insert_with(|| lane.begin());
+        fault::point("process");
+        let (record, signal) = process::process(event, options, stream, scratch);
+        match record {
+            Err(_) => stats.filtered.add(1),
+            Ok(record) => {
+                lane.push(&record);
+                if scratch.masks.total() > 0 {
+                    stats.redacted.add(1);
+                }
+            }
+        }
+        self.tell(lane);
+        signal
+    }
+
+    /// Tells how long the invocation that begins may run, in milliseconds.
+    pub(super) fn limit(&mut self, limit_ms: Option<u64>, lane: &mut Lane) {
+        let stream = self.stream.get_or_insert_with(|| lane.begin());
+        stream.limit(limit_ms);
+    }
+
+    /// Tells that the environment ends.
+    pub(super) fn end(&mut self, end: End<'_>, lane: &mut Lane) {
+        let stream = self.stream.get_or_insert_with(|| lane.begin());
+        stream.end(end);
+        self.tell(lane);
+    }
+
+    /// Ships what nobody logged.
+    fn tell(&mut self, lane: &mut Lane) {
+        if let Some(stream) = &mut self.stream {
+            while let Some(incident) = stream.incident(&self.options) {
+                lane.push_own(stream.incident_record(&incident, &self.options));
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The end of the environment: takes what still comes, sends it for the last time, and tells what is lost.
+//!
+//! It must be over by the deadline that it is given, whatever the destination does.
+
+use std::time::Duration;
+
+use super::Flusher;
+use crate::link::{Report, Wake};
+use crate::parse;
+use crate::process::End;
+use crate::time::Deadline;
+
+/// After SHUTDOWN the platform's last report comes this late at most.
+const LAST_REPORT_WAIT: Duration = Duration::from_millis(300);
+
+/// After SHUTDOWN, when no report is awaited: the platform may still gather lines for its shortest time.
+const LAST_LINES_WAIT: Duration = Duration::from_millis(50);
+
+/// Of the time until the end, this part is kept for sending.
+const LAST_SEND_SHARE: u32 = 2;
+
+impl Flusher {
+    /// The environment ends: take what still comes, send it, and tell what is lost.
+    pub(super) fn shut_down(&mut self, deadline: Deadline, reason: &str) {
+        self.ending = Some(deadline);
+        self.stats.ended.add(1);
+        // The last try is worth waiting for.
+        self.link.hurry().set(false);
+        while let Some(body) = self.early.pop_front() {
+            self.take(body);
+        }
+        let share = Deadline::after(deadline.left() / LAST_SEND_SHARE);
+        let report = share.earlier(Deadline::after(LAST_REPORT_WAIT));
+        let mut lines = share.earlier(Deadline::after(LAST_LINES_WAIT));
+        loop {
+            let until = if self.unreported.is_some() {
+                report
+            } else {
+                lines
+            };
+            if until.has_passed() {
+                break;
+            }
+            match self.link.wait(Some(until.left())) {
+                Wake::Body(body) => {
+                    self.take(body);
+                    lines = report.earlier(Deadline::after(LAST_LINES_WAIT));
+                }
+                Wake::Order(_) | Wake::Time => {}
+                Wake::Gone => break,
+            }
+        }
+        while let Some(body) = self.link.next_body() {
+            self.take(body);
+        }
+        self.intake.release(&mut self.lane, &self.stats);
+        let end = End {
+            reason,
+            invoked: &self.invoked,
+            running: self.running,
+            limit_ms: self.limit_ms,
+        };
+        self.intake.end(end, &mut self.lane);
+        // Where nothing was to be shipped and nothing was lost there is nothing to tell.
+        if self.stats.encoded.get() > 0 || self.stats.lost() > 0 {
+            self.lane.tell(true, 0);
+        }
+        self.publish();
+        self.lane.finish(deadline);
+        // What came meanwhile is too late.
+        while let Some(mut body) = self.link.next_body() {
+            let late = parse::count(&mut body.bytes);
+            self.stats.received.add(late);
+            self.stats.dropped_at_shutdown.add(late);
+        }
+        self.link.report(Report::Finished);
+    }
+}

@@ -1,0 +1,120 @@
+//! The fields of one JSON object, for records that are few: the platform's own.
+//!
+//! It reads one level and lends JSON text; it must not be used for every line, as it allocates.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::text::{self, Text};
+
+/// Names and values of an object, in their order.
+#[derive(Debug, Default)]
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Fields<'a> {
+    /// Reads an object; anything else has no fields.
+    #[must_use]
+    pub fn of(json: &'a str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
+
+    /// The JSON text of a field's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| *value)
+    }
+
+    /// A field that is a string and not empty, as the inside of a JSON string.
+    #[must_use]
+    pub fn inside(&self, name: &str) -> Option<&'a str> {
+        text::inside(self.get(name)?).filter(|inside| !inside.is_empty())
+    }
+
+    /// The fields of a field that is an object.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Self {
+        self.get(name).map_or_else(Self::default, Self::of)
+    }
+
+    /// A field that is a number, in hundredths, rounded; `None` if it is negative or written with an exponent.
+    #[must_use]
+    pub fn hundredths(&self, name: &str) -> Option<u64> {
+        let number = self.get(name)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let whole: u64 = whole.parse().ok()?;
+        if !part.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let digit = |at: usize| part.as_bytes().get(at).map_or(0, |d| u64::from(d - b'0'));
+        let round = u64::from(digit(2) >= 5);
+        whole
+            .checked_mul(100)?
+            .checked_add(digit(0) * 10 + digit(1) + round)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// Reads fields.
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            fields.push((name, map.next_value::<&RawValue>()?.get()));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_one_level_deep() {
+        let fields = Fields::of(r#"{"a":"x\ty","b":{"c":1.5},"d":"","e":7}"#);
+        assert_eq!(fields.inside("a"), Some(r"x\ty"));
+        assert_eq!(fields.inside("d"), None);
+        assert_eq!(fields.inside("e"), None);
+        assert_eq!(fields.get("b"), Some(r#"{"c":1.5}"#));
+        assert_eq!(fields.object("b").hundredths("c"), Some(150));
+        assert_eq!(fields.object("a").get("c"), None);
+        assert_eq!(Fields::of("[1]").get("a"), None);
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_hundredths() {
+        for (number, expected) in [
+            ("174.055", Some(17406)),
+            ("174.054", Some(17405)),
+            ("2598.0", Some(259_800)),
+            ("12", Some(1200)),
+            ("0.999", Some(100)),
+            ("-1", None),
+            ("1e3", None),
+            ("1.5e3", None),
+            ("true", None),
+            ("99999999999999999999", None),
+        ] {
+            let json = format!(r#"{{"n":{number}}}"#);
+            assert_eq!(Fields::of(&json).hundredths("n"), expected, "{number}");
+        }
+    }
+}

@@ -1,0 +1,546 @@
+//! How grave a record is: six levels, read from what the loggers of the managed runtimes write.
+//!
+//! It never guesses: text without a logger's own mark has no level.
+//! It must not change a record: the logger's own word stays where it is.
+
+/// How grave a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The finest detail.
+    Trace,
+    /// For whoever looks for a fault.
+    Debug,
+    /// The ordinary course of things.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something failed.
+    Error,
+    /// The process cannot go on.
+    Fatal,
+}
+
+impl Level {
+    /// Every level, the least grave first.
+    pub const ALL: [Self; 6] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Warn,
+        Self::Error,
+        Self::Fatal,
+    ];
+
+    /// Its one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// The words of loggers that stand for a level wherever a level is expected, in lower case.
+const WORDS: &[(&str, Level)] = &[
+    ("info", Level::Info),
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("warning", Level::Warn),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+    ("fatal", Level::Fatal),
+    ("critical", Level::Fatal),
+    ("severe", Level::Error),
+    ("information", Level::Info),
+    // Serilog and zerolog.
+    ("inf", Level::Info),
+    ("err", Level::Error),
+    ("wrn", Level::Warn),
+    ("dbg", Level::Debug),
+    ("trc", Level::Trace),
+    ("ftl", Level::Fatal),
+    ("vrb", Level::Trace),
+    // .NET.
+    ("dbug", Level::Debug),
+    ("trce", Level::Trace),
+    ("crit", Level::Fatal),
+    ("eror", Level::Error),
+];
+
+/// Words that are a level only where nothing else can stand, such as the value of the key `level`: in text they are words.
+const VALUES: &[(&str, Level)] = &[
+    ("fail", Level::Error),
+    ("panic", Level::Fatal),
+    ("dpanic", Level::Fatal),
+    ("pnc", Level::Fatal),
+    ("alert", Level::Fatal),
+    ("emerg", Level::Fatal),
+    ("emergency", Level::Fatal),
+    ("notice", Level::Info),
+    ("success", Level::Info),
+    ("informational", Level::Info),
+    ("http", Level::Debug),
+    ("verbose", Level::Debug),
+    ("silly", Level::Trace),
+    ("fine", Level::Debug),
+    ("config", Level::Debug),
+    ("finer", Level::Trace),
+    ("finest", Level::Trace),
+];
+
+/// A word of a table, in any case.
+fn find(table: &[(&str, Level)], word: &[u8]) -> Option<Level> {
+    let known = |(name, _): &&(&str, Level)| name.as_bytes().eq_ignore_ascii_case(word);
+    table.iter().find(known).map(|(_, level)| *level)
+}
+
+/// The level that the value of a key `level` means: a word in any case, or a number of bunyan and pino.
+#[must_use]
+pub(super) fn of_value(value: &str) -> Option<Level> {
+    let value = value.trim().as_bytes();
+    if value.first().is_some_and(u8::is_ascii_digit) {
+        return of_number(value);
+    }
+    find(WORDS, value).or_else(|| find(VALUES, value))
+}
+
+/// A number of bunyan and pino: tens from 10 (trace) to 60 (fatal); what lies between belongs to the ten below it.
+fn of_number(digits: &[u8]) -> Option<Level> {
+    let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match number {
+        10..20 => Some(Level::Trace),
+        20..30 => Some(Level::Debug),
+        30..40 => Some(Level::Info),
+        40..50 => Some(Level::Warn),
+        50..60 => Some(Level::Error),
+        60..=100 => Some(Level::Fatal),
+        _ => None,
+    }
+}
+
+/// A level that stands in text in capitals.
+fn capitals(word: &[u8]) -> Option<Level> {
+    let capital = word.iter().all(u8::is_ascii_uppercase);
+    if capital { find(WORDS, word) } else { None }
+}
+
+/// The bytes of a line that are looked at.
+const LOOK_MAX: usize = 200;
+
+/// The tokens before a level that are looked at: time, request, thread, logger.
+const TOKENS_MAX: usize = 7;
+
+/// The level that a line's own logger wrote at its beginning; `inside` is the inside of a JSON string.
+pub(super) fn of_text(inside: &str) -> Option<Level> {
+    let bytes = inside.as_bytes();
+    let head = bytes.get(..LOOK_MAX).unwrap_or(bytes);
+    match memchr::memchr(b'\\', head) {
+        None => of_line(head),
+        Some(first) => of_field(head, first).or_else(|| {
+            let mut line = [0; LOOK_MAX];
+            let read = plain_beginning(head, first, &mut line);
+            of_line(line.get(..read).unwrap_or_default())
+        }),
+    }
+}
+
+/// The third field of what Node and .NET write, `time`, request and level with a tab behind each, without looking at anything else.
+fn of_field(head: &[u8], first: usize) -> Option<Level> {
+    let behind = head.get(first..)?.strip_prefix(b"\\t")?;
+    if !head.first()?.is_ascii_digit() {
+        return None;
+    }
+    let second = memchr::memchr(b'\\', behind)?;
+    let third = behind.get(second..)?.strip_prefix(b"\\t")?;
+    let word = third.get(..memchr::memchr(b'\\', third)?)?;
+    find(WORDS, word)
+}
+
+/// Copies the beginning of a line without its escapes, of which the first is known, and its colours; gives back how much.
+fn plain_beginning(head: &[u8], first: usize, line: &mut [u8; LOOK_MAX]) -> usize {
+    let mut written = 0;
+    let mut rest = head;
+    let mut run = Some(first);
+    while let Some((plain, escape)) = rest.split_at_checked(run.unwrap_or(rest.len())) {
+        if let Some(place) = line.get_mut(written..written + plain.len()) {
+            place.copy_from_slice(plain);
+            written += plain.len();
+        }
+        let (byte, behind) = match escape {
+            [b'\\', b't', behind @ ..] => (b'\t', behind),
+            [b'\\', b'n' | b'r', behind @ ..] => (b'\n', behind),
+            [b'\\', b'u', b'0', b'0', b'1', b'b' | b'B', behind @ ..] => {
+                rest = behind_colour(behind);
+                run = memchr::memchr(b'\\', rest);
+                continue;
+            }
+            // No level is written in an escape.
+            [b'\\', b'u', _, _, _, _, behind @ ..] => (b'?', behind),
+            [b'\\', other, behind @ ..] => (*other, behind),
+            _ => break,
+        };
+        if let Some(place) = line.get_mut(written) {
+            *place = byte;
+            written += 1;
+        }
+        rest = behind;
+        run = memchr::memchr(b'\\', rest);
+    }
+    written
+}
+
+/// What stands behind the rest of an ANSI colour, `[32m`.
+fn behind_colour(rest: &[u8]) -> &[u8] {
+    let Some(inside) = rest.strip_prefix(b"[") else {
+        return rest;
+    };
+    let end = inside
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b'9' | b';'));
+    match end.and_then(|end| inside.get(end..)) {
+        Some([b'm', behind @ ..]) => behind,
+        _ => rest,
+    }
+}
+
+/// The level at the beginning of plain text.
+fn of_line(line: &[u8]) -> Option<Level> {
+    let line = line.trim_ascii_start();
+    match line.first()? {
+        b'[' => of_brackets(line),
+        b'0'..=b'9' => of_tokens(line, false),
+        b'A'..=b'Z' | b'a'..=b'z' | b'@' => of_word(line),
+        _ => None,
+    }
+}
+
+/// `[ERROR] text`, `[2024-05-20T16:29:45Z INFO  crate] text`, `[main] INFO logger - text`.
+fn of_brackets(line: &[u8]) -> Option<Level> {
+    let end = line.iter().position(|byte| *byte == b']')?;
+    let within = line.get(1..end)?.trim_ascii();
+    if let Some(level) = find(WORDS, within) {
+        return Some(level);
+    }
+    let behind = line.get(end + 1..)?;
+    if within.first()?.is_ascii_digit() {
+        return of_tokens(within, false).or_else(|| of_tokens(behind, true));
+    }
+    of_tokens(behind, true)
+}
+
+/// A level among the first tokens, which are otherwise times, requests, threads and signs; `known` if a logger's mark stood before them.
+fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
+    let tabs = line.contains(&b'\t');
+    let (mut known, mut piped) = (known, false);
+    let first_line = line.split(|byte| *byte == b'\n').next()?;
+    let tokens = first_line
+        .split(|byte| byte.is_ascii_whitespace())
+        .filter(|token| !token.is_empty());
+    for token in tokens.take(TOKENS_MAX) {
+        let bare = token
+            .strip_prefix(b"[")
+            .or_else(|| token.strip_prefix(b"("))
+            .unwrap_or(token);
+        let marked = bare.len() < token.len() || token.ends_with(b":");
+        let end = bare
+            .iter()
+            .rposition(|byte| byte.is_ascii_alphanumeric())
+            .map_or(0, |at| at + 1);
+        let word = bare.get(..end).unwrap_or_default();
+        if known {
+            let level = if tabs || marked {
+                find(WORDS, word).or_else(|| find(VALUES, word).filter(|_| tabs))
+            } else {
+                capitals(word).or_else(|| find(VALUES, word).filter(|_| piped))
+            };
+            // Monolog: `app.ERROR:`.
+            let channel = || {
+                let at = word.iter().rposition(|byte| *byte == b'.')?;
+                capitals(word.get(at + 1..)?).filter(|_| marked)
+            };
+            if let Some(level) = level.or_else(channel) {
+                return Some(level);
+            }
+        }
+        if !is_time(word) && !is_beside(token) {
+            return None;
+        }
+        known = true;
+        // Python's loguru writes its level between two of these.
+        piped = token == b"|";
+    }
+    None
+}
+
+/// A time, a date, a number.
+fn is_time(word: &[u8]) -> bool {
+    let digits = word.iter().any(u8::is_ascii_digit);
+    let rest = word.iter().all(|byte| {
+        matches!(
+            byte,
+            b'0'..=b'9'
+                | b'-'
+                | b':'
+                | b'/'
+                | b'.'
+                | b','
+                | b'+'
+                | b'T'
+                | b'Z'
+                | b'A'
+                | b'P'
+                | b'M'
+        )
+    });
+    digits && rest
+}
+
+/// What loggers write between the time and the level: a request id, a thread in brackets, a sign.
+fn is_beside(token: &[u8]) -> bool {
+    let id = token.len() == 36
+        && token
+            .iter()
+            .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let sign = token.iter().all(u8::is_ascii_punctuation);
+    id || sign || token == b"undefined" || token.starts_with(b"[") || token.ends_with(b"]")
+}
+
+/// A line that begins with a word.
+fn of_word(line: &[u8]) -> Option<Level> {
+    let end = line
+        .iter()
+        .position(|byte| !byte.is_ascii_alphanumeric())
+        .unwrap_or(line.len());
+    let (word, behind) = line.split_at_checked(end)?;
+    match (word, behind) {
+        // Ruby's Logger: `I, [2024-05-20T16:29:45.009123 #8]  INFO -- : text`.
+        ([letter @ (b'D' | b'I' | b'W' | b'E' | b'F')], [b',', b' ', b'[', ..]) => {
+            letter_of(*letter)
+        }
+        // klog and glog: `E0520 16:29:45.009123       1 main.go:10] text`.
+        ([letter @ (b'I' | b'W' | b'E' | b'F'), digits @ ..], [b' ', b'0'..=b'9', ..])
+            if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit) =>
+        {
+            letter_of(*letter)
+        }
+        // `INFO:root:text`, `fail: logger[0]`, `Error: text`, `SEVERE: text`.
+        (_, [b':', ..]) => of_colon(word),
+        // logfmt: `time=… level=INFO msg=…`.
+        (_, [b'=' | b'.' | b'_', ..]) => of_pairs(line),
+        // java.util.logging writes its level on the second line.
+        (_, [b' ', b'0'..=b'9', ..]) if is_month(word) => {
+            let second = line.split(|byte| *byte == b'\n').nth(1)?;
+            let colon = second.iter().position(|byte| *byte == b':')?;
+            of_colon(second.get(..colon)?)
+        }
+        // tracing without a time: `INFO crate: text`.
+        (_, [b' ' | b'\t', ..]) if word.len() > 3 => capitals(word),
+        _ => None,
+    }
+}
+
+/// One letter for a level.
+fn letter_of(letter: u8) -> Option<Level> {
+    match letter {
+        b'D' => Some(Level::Debug),
+        b'I' => Some(Level::Info),
+        b'W' => Some(Level::Warn),
+        b'E' => Some(Level::Error),
+        b'F' => Some(Level::Fatal),
+        _ => None,
+    }
+}
+
+/// A level with a colon behind it; those that are everyday words only as their loggers write them.
+fn of_colon(word: &[u8]) -> Option<Level> {
+    let capital = word.iter().all(u8::is_ascii_uppercase);
+    find(WORDS, word)
+        .or_else(|| find(VALUES, word).filter(|_| capital))
+        .or_else(|| (word == b"fail").then_some(Level::Error))
+}
+
+/// The level of a line of `name=value` pairs.
+fn of_pairs(line: &[u8]) -> Option<Level> {
+    let pairs = line
+        .split(|byte| byte.is_ascii_whitespace())
+        .take(TOKENS_MAX);
+    for (at, pair) in pairs.enumerate() {
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        let Some((name, value)) = equals.and_then(|at| pair.split_at_checked(at)) else {
+            // Only a line that begins as pairs is one of pairs.
+            if at == 0 {
+                return None;
+            }
+            continue;
+        };
+        if matches!(name, b"level" | b"lvl" | b"severity") {
+            let value = value.get(1..)?;
+            let bare = value.strip_prefix(b"\"").unwrap_or(value);
+            let bare = bare.strip_suffix(b"\"").unwrap_or(bare);
+            return find(WORDS, bare).or_else(|| find(VALUES, bare));
+        }
+    }
+    None
+}
+
+/// The short name of a month.
+fn is_month(word: &[u8]) -> bool {
+    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    word.len() == 3 && MONTHS.chunks(3).any(|month| month == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &[(&str, Option<Level>)]) {
+        for (line, expected) in lines {
+            assert_eq!(of_text(line), *expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_managed_runtimes_write() {
+        check(&[
+            (
+                r"2024-05-20T16:29:45.009Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tINFO\tENV",
+                Some(Level::Info),
+            ),
+            (
+                r"2024-05-20T16:29:45.009Z\tundefined\tERROR\tUncaught Exception \t{}",
+                Some(Level::Error),
+            ),
+            (
+                r"2024-05-20T16:29:45.009Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tfail\tx",
+                Some(Level::Error),
+            ),
+            (
+                r"[WARNING]\t2024-05-20T16:29:45.009Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tx",
+                Some(Level::Warn),
+            ),
+            (
+                r"[ERROR] ValueError: x\nTraceback (most recent call last):",
+                Some(Level::Error),
+            ),
+            (
+                "2020-08-31 08:52:33 4b142fc3-17b8-4cdb-a46b-a8dbe7918715 INFO  Handler:30 - x",
+                Some(Level::Info),
+            ),
+            (
+                "16:29:45.009 [main] DEBUG com.example.App - x",
+                Some(Level::Debug),
+            ),
+            (
+                "2024-05-20 16:29:45,009 [main] ERROR com.example.App - x",
+                Some(Level::Error),
+            ),
+            (
+                r"May 20, 2024 4:29:45 PM com.x.Foo handle\nSEVERE: x",
+                Some(Level::Error),
+            ),
+            ("SEVERE: x", Some(Level::Error)),
+            ("[main] INFO com.x.Foo - x", Some(Level::Info)),
+            (
+                "I, [2024-05-20T16:29:45.009123 #8]  INFO -- : x",
+                Some(Level::Info),
+            ),
+            (
+                "F, [2024-05-20T16:29:45.009123 #8] FATAL -- x: y",
+                Some(Level::Fatal),
+            ),
+            ("2024/05/20 16:29:45 INFO hello key=val", Some(Level::Info)),
+            (
+                "time=2024-05-20T16:29:45.009Z level=WARN msg=x",
+                Some(Level::Warn),
+            ),
+            (r#"ts=1 lvl=\"eror\" msg=x"#, Some(Level::Error)),
+            (
+                r"2024-05-20T16:29:45.009Z\terror\tmain/main.go:10\tx",
+                Some(Level::Error),
+            ),
+            (
+                "2024-05-20T16:29:45.009123Z  WARN crate::module: x",
+                Some(Level::Warn),
+            ),
+            (
+                r"\u001b[2m2024-05-20T16:29:45.009123Z\u001b[0m \u001b[32m INFO\u001b[0m \u001b[2mcrate\u001b[0m: x",
+                Some(Level::Info),
+            ),
+            (" INFO crate: x", Some(Level::Info)),
+            ("[2024-05-20T16:29:45Z ERROR crate] x", Some(Level::Error)),
+            (
+                "[2024-05-20T16:29:45.009+00:00] app.CRITICAL: x",
+                Some(Level::Fatal),
+            ),
+            ("fail: Namespace.Class[0]", Some(Level::Error)),
+            ("INFO:root:x", Some(Level::Info)),
+            (
+                "E0520 16:29:45.009123       1 main.go:10] x",
+                Some(Level::Error),
+            ),
+            (
+                "2024-05-20 16:29:45.009 | SUCCESS  | a:b:1 - x",
+                Some(Level::Info),
+            ),
+            (
+                "2024-05-20 16:29:45.009 | WARNING  | a:b:1 - x",
+                Some(Level::Warn),
+            ),
+            ("2024-05-20 16:29:45 [info     ] x", Some(Level::Info)),
+            ("Error: boom", Some(Level::Error)),
+        ]);
+    }
+
+    #[test]
+    fn text_without_a_loggers_mark_has_no_level() {
+        check(&[
+            ("order 4711: received", None),
+            ("Info desk is open", None),
+            ("error rate is 0", None),
+            ("WARNING_COUNT=3", None),
+            ("GET /x?level=error HTTP/1.1", None),
+            ("2024/05/20 16:29:45 hello INFO", None),
+            ("2024-05-20T16:29:45Z error processing", None),
+            ("[object Object]", None),
+            ("fatality", None),
+            ("fine: all is well", None),
+            ("I, the undersigned", None),
+            ("May 20 was warm", None),
+            ("4711", None),
+            ("", None),
+            ("[", None),
+            (r"\", None),
+            (r"\u00", None),
+            ("é", None),
+        ]);
+    }
+
+    #[test]
+    fn the_value_of_a_key_may_be_any_word_or_number() {
+        for (value, expected) in [
+            ("INFO", Some(Level::Info)),
+            ("Warning", Some(Level::Warn)),
+            ("notice", Some(Level::Info)),
+            ("10", Some(Level::Trace)),
+            ("35", Some(Level::Info)),
+            ("60", Some(Level::Fatal)),
+            ("7", None),
+            ("30.5", None),
+            ("loud", None),
+            ("", None),
+        ] {
+            assert_eq!(of_value(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_looked_at_no_further_than_its_beginning() {
+        let line = format!("time=1 {} level=error", "x".repeat(500));
+        assert_eq!(of_text(&line), None);
+    }
+}
