@@ -98,7 +98,7 @@ fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
 
 /// Runs a batch through parse, process and encode.
 fn run(bencher: Bencher<'_, '_>, text: &str, options: &Options) {
-    let encoder = (encode::format("ndjson").unwrap().encoder)();
+    let encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
     let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
     let mut multiline = Multiline::new(options.multiline.clone());
     let mut out = Vec::new();
@@ -129,7 +129,7 @@ fn read(bencher: Bencher<'_, '_>, text: &str) {
 
 /// Runs a batch through parse and encode, with nothing between them.
 fn bare(bencher: Bencher<'_, '_>, text: &str) {
-    let encoder = (encode::format("ndjson").unwrap().encoder)();
+    let encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
     let mut out = Vec::new();
     bencher
         .counter(ItemsCount::new(RECORDS))

@@ -160,6 +160,40 @@ impl Buffer {
         })
     }
 
+    /// A batch's fragments, one by one.
+    pub fn fragments(&self, batch: Batch, separator: &str) -> impl Iterator<Item = &[u8]> {
+        let separator = separator.len();
+        let all = self.segments.iter().flat_map(move |segment| {
+            let starts = std::iter::once(segment.start())
+                .chain(segment.ends.iter().skip(segment.gone).copied());
+            let ends = segment.ends.iter().skip(segment.gone);
+            starts.zip(ends).map(move |(start, end)| {
+                let end = end.saturating_sub(separator).max(start);
+                segment.data.get(start..end).unwrap_or_default()
+            })
+        });
+        all.take(batch.records)
+    }
+
+    /// Takes a batch's fragments out, but for those that have a rank: they stay in front of all others, the lower rank first and otherwise in their order.
+    pub fn keep(&mut self, batch: Batch, ranks: [&dyn Fn(usize) -> bool; 2]) {
+        let mut kept = Segment::default();
+        for stays in ranks {
+            for (at, fragment) in self.fragments(batch, "").enumerate() {
+                if stays(at) {
+                    kept.data.extend_from_slice(fragment);
+                    kept.ends.push(kept.data.len());
+                }
+            }
+        }
+        self.release(batch.records);
+        if kept.waiting() > 0 {
+            self.records += kept.waiting();
+            self.bytes += kept.end();
+            self.segments.push_front(kept);
+        }
+    }
+
     /// Takes the oldest fragments out: they were delivered, refused or dropped.
     pub fn release(&mut self, records: usize) {
         let mut left = records;
@@ -228,6 +262,25 @@ mod tests {
         assert_eq!((buffer.records(), buffer.bytes()), (0, 0));
         assert_eq!(buffer.batch(10, 10).records, 0);
         assert_eq!(buffer.pieces(buffer.batch(10, 10), ",").count(), 0);
+    }
+
+    #[test]
+    fn some_of_a_batch_stay_in_front() {
+        let mut buffer = Buffer::new(1000);
+        for n in 0..6 {
+            push(&mut buffer, &format!("r{n}"));
+        }
+        buffer.release(1);
+        let batch = buffer.batch(1000, 4);
+        let seen: Vec<_> = buffer.fragments(batch, ",").collect();
+        assert_eq!(seen, [b"r1", b"r2", b"r3", b"r4"]);
+        buffer.keep(batch, [&|at| at == 3, &|at| at % 2 == 0]);
+        assert_eq!((buffer.records(), buffer.bytes()), (4, 12));
+        assert_eq!(text(&buffer, buffer.batch(1000, 10)), "r4,r1,r3,r5");
+        push(&mut buffer, "r6");
+        let batch = buffer.batch(1000, 3);
+        buffer.keep(batch, [&|_| false, &|_| false]);
+        assert_eq!(text(&buffer, buffer.batch(1000, 10)), "r5,r6");
     }
 
     #[test]

@@ -59,6 +59,8 @@ counters! {
     redacted,
     /// Records written into the buffer.
     encoded,
+    /// Records that were cut because the destination takes none so large.
+    truncated,
     /// Records that the destination took.
     delivered,
     /// Records that brooklet itself wrote: what it received and these make up all that it must account for.

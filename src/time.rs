@@ -154,6 +154,12 @@ pub fn rfc3339(epoch_ms: u64) -> String {
 /// The time of RFC 3339 text in UTC, in milliseconds since 1970, whatever the number of its fraction's digits; `None` if it is not one.
 #[must_use]
 pub fn rfc3339_ms(text: &str) -> Option<u64> {
+    rfc3339_ns(text).map(|ns| ns / 1_000_000)
+}
+
+/// The same in nanoseconds since 1970, of which 64 bits reach to the year 2554.
+#[must_use]
+pub fn rfc3339_ns(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     let number = |from: usize, digits: usize| -> Option<u64> {
         bytes
@@ -185,11 +191,11 @@ pub fn rfc3339_ms(text: &str) -> Option<u64> {
         return None;
     }
     let fraction = text.get(19..)?.strip_suffix('Z')?;
-    let ms = match fraction.strip_prefix('.') {
+    let ns = match fraction.strip_prefix('.') {
         None if fraction.is_empty() => 0,
         Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            let padded = format!("{digits:0<3}");
-            padded.get(..3)?.parse().ok()?
+            let nine = digits.bytes().chain(std::iter::repeat(b'0')).take(9);
+            nine.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
         }
         _ => return None,
     };
@@ -200,7 +206,8 @@ pub fn rfc3339_ms(text: &str) -> Option<u64> {
     let doy = (153 * mp + 2) / 5 + day - 1;
     let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
     let days = (era * 146_097 + doe).checked_sub(719_468)?;
-    Some(days * 86_400_000 + hour * 3_600_000 + minute * 60_000 + second * 1000 + ms)
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    seconds.checked_mul(1_000_000_000)?.checked_add(ns)
 }
 
 #[cfg(test)]

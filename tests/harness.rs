@@ -290,7 +290,12 @@ impl Run {
 
     /// Ends the environment.
     pub(crate) fn shutdown(&mut self) -> ShutdownReport {
-        let report = self.lambda.shutdown();
+        self.shutdown_because("spindown")
+    }
+
+    /// Ends the environment for this reason.
+    pub(crate) fn shutdown_because(&mut self, reason: &str) -> ShutdownReport {
+        let report = self.lambda.shutdown_because(reason);
         self.ended = Some(report.clone());
         report
     }

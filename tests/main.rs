@@ -20,6 +20,7 @@
     reason = "a test's name is its sentence"
 )]
 
+mod corpus;
 mod harness;
 #[allow(
     dead_code,

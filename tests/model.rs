@@ -111,6 +111,15 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
+/// An object's fields in order, as names and JSON.
+pub(crate) fn fields(json: &str) -> Vec<(String, String)> {
+    let Fields(fields) = serde_json::from_str(json)
+        .unwrap_or_else(|error| panic!("not an object: {error}: {json:.300}"));
+    let owned =
+        |(name, value): (Cow<'_, str>, &RawValue)| (name.into_owned(), value.get().to_owned());
+    fields.into_iter().map(owned).collect()
+}
+
 /// The text of a JSON string. A lone surrogate, which no string can hold, becomes U+FFFD.
 pub(crate) fn string(json: &str) -> String {
     if let Ok(text) = serde_json::from_str(json) {

@@ -21,7 +21,7 @@ pub(super) fn run(environment: &Environment, text: &str) -> super::Verdict {
     for problem in &problems {
         line(&mut report, "option", &problem.to_string());
     }
-    let mut encoder = (dry_run.format.encoder)();
+    let mut encoder = (dry_run.format.encoder)(&dry_run.encode);
     encoder.identify(&dry_run.identity);
     let mut shown = Shown {
         multiline: Multiline::new(dry_run.process.multiline.clone()),
@@ -152,7 +152,7 @@ impl Shown {
                 let names = options.redact.names().enumerate();
                 for (name, times) in names.map(|(at, name)| (name, scratch.masks.of(at))) {
                     if times > 0 {
-                        line(report, "  masked", &format!("{name}, {times} times"));
+                        line(report, "  masked", &format!("{name}: {times}"));
                     }
                 }
                 line(report, "  record", &String::from_utf8_lossy(&fragment));

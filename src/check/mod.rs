@@ -5,11 +5,13 @@ mod lines;
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::buffer::Buffer;
 use crate::config::{self, Config, Environment, Inert};
+use crate::encode::Encode;
 use crate::http;
 use crate::link::Hurry;
-use crate::process::Record;
-use crate::send::{Destination, Outcome, Payload};
+use crate::process::{Level, Record};
+use crate::send::{Destination, Outcome, Shaped};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -76,16 +78,32 @@ fn probe(config: Config, report: &mut String) -> bool {
         "none"
     };
     line(report, "compression", compression);
-    let fragment = fragment(&config.identity, options.format.encoder);
-    line(report, "record", &String::from_utf8_lossy(&fragment));
+    let mut encoder = (options.format.encoder)(&options.encode);
+    encoder.identify(&config.identity);
+    let mut buffer = Buffer::new(usize::MAX);
+    let separator = options.format.frame.separator;
+    buffer.push(|out| {
+        write_probe(&*encoder, out);
+        out.extend_from_slice(separator.as_bytes());
+    });
+    let batch = buffer.batch(usize::MAX, 1);
+    let fragment = buffer
+        .fragments(batch, separator)
+        .next()
+        .unwrap_or_default();
+    line(report, "record", &excerpt(fragment));
     let mut destination = Destination::new(options.destination, Hurry::default());
-    let payload = Payload {
-        records: 1,
-        pieces: std::iter::once(fragment.as_slice()),
-    };
+    let shaped = Shaped::of(&*encoder, &options.format.frame, &buffer, batch, None);
     let stats = Stats::default();
-    let outcome = destination.send(payload, Deadline::after(PROBE_WAIT), &stats);
-    let good = matches!(outcome, Outcome::Delivered { odd: None, .. });
+    let outcome = destination.send(shaped.payload(), Deadline::after(PROBE_WAIT), &stats);
+    let good = matches!(
+        outcome,
+        Outcome::Delivered {
+            odd: None,
+            refused: 0,
+            ..
+        }
+    );
     line(report, "result", &outcome.to_string());
     if let Outcome::Delivered { odd: Some(odd), .. } = outcome {
         line(
@@ -100,26 +118,30 @@ fn probe(config: Config, report: &mut String) -> bool {
     good
 }
 
-/// The probe record as a fragment.
-fn fragment(
-    identity: &crate::process::Identity,
-    encoder: fn() -> Box<dyn crate::encode::Encode>,
-) -> Vec<u8> {
-    let mut encoder = encoder();
-    encoder.identify(identity);
-    let timestamp = format!("\"{}\"", time::rfc3339(time::epoch_ms()));
-    let mut fragment = Vec::new();
+/// Writes the probe record as a fragment.
+fn write_probe(encoder: &dyn Encode, out: &mut Vec<u8>) {
+    let now_ms = time::epoch_ms();
+    let timestamp = format!("\"{}\"", time::rfc3339(now_ms));
     encoder.encode(
         &Record {
             timestamp: Some(&timestamp),
+            received_ms: now_ms,
             kind: "brooklet.check",
+            level: Some(Level::Info),
             message: Some(PROBE_TEXT),
             environment: &time::unique(),
             ..Record::default()
         },
-        &mut fragment,
+        out,
     );
-    fragment
+}
+
+/// A fragment as text; one that is not text is shown as far as it is.
+fn excerpt(fragment: &[u8]) -> String {
+    let text = String::from_utf8_lossy(fragment);
+    text.chars()
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect()
 }
 
 /// Adds a line.

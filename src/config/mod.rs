@@ -27,7 +27,11 @@ use crate::send;
 #[allow(clippy::missing_docs_in_private_items, reason = "OPTIONS says it")]
 pub struct Settings {
     endpoint: Option<String>,
-    format: &'static Format,
+    format: Option<&'static Format>,
+    key_header: Option<values::Pair>,
+    method: http::Verb,
+    success: Vec<u16>,
+    encode: encode::Options,
     api_key: Option<String>,
     headers: Vec<values::Pair>,
     types: Types,
@@ -63,7 +67,11 @@ impl Settings {
     fn default_values() -> Self {
         Self {
             endpoint: None,
-            format: encode::DEFAULT,
+            format: None,
+            key_header: None,
+            method: http::Verb::Post,
+            success: Vec::new(),
+            encode: encode::Options::default(),
             api_key: None,
             headers: Vec::new(),
             types: Types {
@@ -100,6 +108,12 @@ impl Settings {
 }
 
 impl Settings {
+    /// The format: as configured, or as the endpoint's host tells.
+    fn format(&self) -> &'static Format {
+        let told = || encode::of_host(&http::host(self.endpoint.as_deref()?)?);
+        self.format.or_else(told).unwrap_or(encode::DEFAULT)
+    }
+
     /// What process is told.
     fn process(&self, environment: &Environment) -> process::Options {
         process::Options {
@@ -192,6 +206,8 @@ pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) 
 pub struct DryRun {
     /// How records are written.
     pub format: &'static Format,
+    /// What the encoder is told.
+    pub encode: encode::Options,
     /// What process is told.
     pub process: process::Options,
     /// Who logs, as far as the environment tells.
@@ -204,7 +220,8 @@ pub fn dry_run(environment: &Environment) -> (DryRun, Vec<Problem>) {
     let (settings, mut problems) = settings(environment);
     diag::set_level(Some(settings.log_level));
     let dry_run = DryRun {
-        format: settings.format,
+        format: settings.format(),
+        encode: settings.encode.clone(),
         identity: identity(environment, &settings, &mut problems),
         process: settings.process(environment),
     };
@@ -256,7 +273,7 @@ fn build(
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
-    let format = settings.format;
+    let format = settings.format();
     let identity = identity(environment, &settings, problems);
     let process = settings.process(environment);
     let Some(url) = settings.endpoint else {
@@ -270,11 +287,18 @@ fn build(
         );
         return Err(Inert::Because(why));
     };
+    let url = http::with_path(&url, format.path);
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
     let mut headers = vec![content_type.clone()];
     if let Some(key) = settings.api_key {
-        let (name, before) = format.key_header;
+        let (name, before) = match &settings.key_header {
+            Some((name, before)) => (name.as_str(), before.as_str()),
+            None => format.key_header,
+        };
         headers.push((name.to_owned(), format!("{before}{key}")));
+    }
+    for (name, value) in format.headers {
+        headers.push(((*name).to_owned(), (*value).to_owned()));
     }
     // The owner's own headers win over ours.
     headers.retain(|(name, _)| {
@@ -301,6 +325,7 @@ fn build(
         });
     }
     let types = settings.types;
+    let gzip = settings.gzip && format.gzip;
     Ok(Config {
         port: settings.port,
         api: settings.api,
@@ -318,6 +343,7 @@ fn build(
             snapshot: environment.is_snapshot(),
             lane: LaneOptions {
                 format,
+                encode: settings.encode,
                 batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
                 batch_records: settings.batch_records.unwrap_or(format.batch_records),
                 buffer_bytes: settings.buffer_bytes,
@@ -325,15 +351,19 @@ fn build(
                     url,
                     // Neither the key nor the owner's headers: they are the destination's.
                     headers: vec![content_type],
-                    frame: format.frame,
-                    gzip: settings.gzip,
+                    reader: send::reader(format.name),
+                    success: settings.success.clone(),
+                    method: settings.method,
+                    gzip,
                     http: http.clone(),
                 }),
                 destination: send::Options {
                     url,
                     headers,
-                    frame: format.frame,
-                    gzip: settings.gzip,
+                    reader: send::reader(format.name),
+                    success: settings.success,
+                    method: settings.method,
+                    gzip,
                     http,
                 },
             },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Settings;
 use super::values::{self, Parsed};
 use crate::cadence::Strategy;
+use crate::http::Verb;
 use crate::lambda::Api;
 use crate::process::{Level, Pattern, Redact, Sample, pattern};
 
@@ -50,10 +51,10 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "FORMAT",
-        default: "`json`",
-        help: "How they are written: `json` (one array of objects a request) or `ndjson` (one object a line).",
+        default: "what the endpoint's host tells, or `json`",
+        help: "How they are written: `json` (one array of objects a request), `ndjson` (one object a line), or in a vendor's way; see the table of destinations.",
         show: Show::Whole,
-        parse: |value, settings| values::format(value).map(|format| settings.format = format),
+        parse: |value, settings| values::format(value).map(|format| settings.format = Some(format)),
     },
     Opt {
         name: "API_KEY",
@@ -69,6 +70,73 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Never,
         parse: |value, settings| {
             (settings.headers, settings.bad_parts) = values::headers(value);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "KEY_HEADER",
+        default: "the format's",
+        help: "The header that carries the key, as `name`, or as `name=prefix` for one that has a word before the key.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            values::key_header(value).map(|header| settings.key_header = Some(header))
+        },
+    },
+    Opt {
+        name: "METHOD",
+        default: "`POST`",
+        help: "The method of a request: `POST` or `PUT`.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            let words = [("POST", Verb::Post), ("PUT", Verb::Put)];
+            values::word(value, &words).map(|method| settings.method = method)
+        },
+    },
+    Opt {
+        name: "SUCCESS",
+        default: "every 2xx",
+        help: "The statuses that say that records were taken, as `200,202`, for a destination that answers 2xx otherwise too.",
+        show: Show::Whole,
+        parse: |value, settings| values::statuses(value).map(|codes| settings.success = codes),
+    },
+    Opt {
+        name: "FIELD_NAMES",
+        default: "none",
+        help: "Other names for a record's fields in `json` and `ndjson`, as `timestamp=ts,message=msg`; a field with an empty name is left out.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            (settings.encode.names, settings.bad_parts) = values::pairs(value);
+            Ok(())
+        },
+    },
+    Opt {
+        name: "LABELS",
+        default: "`service_name,function_name,region`",
+        help: "For `loki`: the record fields that are labels; all others are structured metadata.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            let labels = value.split(',').map(str::trim).filter(|l| !l.is_empty());
+            settings.encode.labels = labels.map(ToOwned::to_owned).collect();
+            Ok(())
+        },
+    },
+    Opt {
+        name: "INDEX",
+        default: "the destination's",
+        help: "For `splunk`: the index.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            settings.encode.index = Some(value.to_owned());
+            Ok(())
+        },
+    },
+    Opt {
+        name: "SOURCE",
+        default: "the format's",
+        help: "What the destination calls the kind of source: `ddsource`, `sourcetype` and the like.",
+        show: Show::Whole,
+        parse: |value, settings| {
+            settings.encode.source = Some(value.to_owned());
             Ok(())
         },
     },

@@ -82,6 +82,35 @@ pub(super) fn key(value: &str) -> Parsed<String> {
     }
 }
 
+/// The header for a key, and what stands before the key in it.
+pub(super) fn key_header(value: &str) -> Parsed<Pair> {
+    let (name, prefix) = value.split_once('=').unwrap_or((value, ""));
+    let (name, prefix) = (name.trim(), prefix.trim());
+    if !http::usable_header(name, prefix) {
+        return Err("must be a header's name, or name=prefix".to_owned());
+    }
+    let before = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix} ")
+    };
+    Ok((name.to_owned(), before))
+}
+
+/// Statuses of HTTP.
+pub(super) fn statuses(value: &str) -> Parsed<Vec<u16>> {
+    let codes: Option<Vec<u16>> = value
+        .split(',')
+        .map(|code| {
+            code.trim()
+                .parse()
+                .ok()
+                .filter(|code| (200..600).contains(code))
+        })
+        .collect();
+    codes.ok_or_else(|| "must be statuses from 200 to 599, as 200,202".to_owned())
+}
+
 /// Types of telemetry.
 pub(super) fn types(value: &str) -> Parsed<Types> {
     let mut types = Types {

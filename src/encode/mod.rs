@@ -11,13 +11,50 @@ use std::fmt;
 
 use crate::process::{Identity, Record};
 
+/// What an encoder is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `BROOKLET_LABELS`: names of record fields, for formats that index few of them.
+    pub labels: Vec<String>,
+    /// `BROOKLET_INDEX`: where records go inside the destination, for formats whose URL does not say it.
+    pub index: Option<String>,
+    /// `BROOKLET_SOURCE`: what the destination calls the kind of source.
+    pub source: Option<String>,
+    /// `BROOKLET_FIELD_NAMES`: what a record's fields are called, where they are not to have their own names.
+    pub names: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            labels: ["service_name", "function_name", "region"]
+                .map(ToOwned::to_owned)
+                .to_vec(),
+            index: None,
+            source: None,
+            names: Vec::new(),
+        }
+    }
+}
+
 /// How records are written for a destination.
 pub trait Encode: fmt::Debug + Send {
     /// Tells who logs; called before the first record and whenever more is known.
     fn identify(&mut self, identity: &Identity);
 
-    /// Appends one fragment.
+    /// Appends one fragment: self-contained, without the separator.
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>);
+
+    /// Writes what stands before and behind a payload's fragments, which take `bytes` bytes with the separators between them.
+    fn surround(&self, frame: &Frame, _bytes: usize, head: &mut Vec<u8>, tail: &mut Vec<u8>) {
+        head.extend_from_slice(frame.head.as_bytes());
+        tail.extend_from_slice(frame.tail.as_bytes());
+    }
+
+    /// Puts a payload together from its fragments where it is more than one behind the other; `false` if it is not.
+    fn gather(&self, _fragments: &mut dyn Iterator<Item = &[u8]>, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// One row of [`FORMATS`]: everything about a format that is not the writing of a record.
@@ -31,12 +68,44 @@ pub struct Format {
     pub frame: Frame,
     /// The header that carries `BROOKLET_API_KEY`, and what stands before the key in it.
     pub key_header: (&'static str, &'static str),
+    /// Further headers that the destination wants.
+    pub headers: &'static [(&'static str, &'static str)],
     /// The largest payload in bytes, before compression, if nothing else is configured.
     pub batch_bytes: usize,
     /// The most records in a payload, if nothing else is configured.
     pub batch_records: usize,
+    /// The largest record in bytes; a larger one is cut, with a mark.
+    pub record_bytes: usize,
+    /// Whether the destination takes gzip.
+    pub gzip: bool,
+    /// Whether a host is the vendor's, so that the endpoint alone tells the format.
+    pub is_host: fn(&str) -> bool,
+    /// The path that the vendor fixes, for an endpoint that has none; empty if there is none to complete.
+    pub path: &'static str,
     /// Makes the encoder.
-    pub encoder: fn() -> Box<dyn Encode>,
+    pub encoder: fn(&Options) -> Box<dyn Encode>,
+}
+
+impl Format {
+    /// What a row need not say.
+    const PLAIN: Self = Self {
+        name: "",
+        content_type: "application/json",
+        frame: Frame {
+            head: "[",
+            separator: ",",
+            tail: "]",
+        },
+        key_header: ("authorization", "Bearer "),
+        headers: &[],
+        batch_bytes: 1024 * 1024,
+        batch_records: 10_000,
+        record_bytes: usize::MAX,
+        gzip: true,
+        is_host: |_| false,
+        path: "",
+        encoder: |options| Box::new(object::Object::new(options)),
+    };
 }
 
 /// What makes fragments a payload.
@@ -50,11 +119,26 @@ pub struct Frame {
     pub tail: &'static str,
 }
 
+impl Frame {
+    /// One fragment a line, each line ended.
+    const LINES: Self = Self {
+        head: "",
+        separator: "\n",
+        tail: "\n",
+    };
+}
+
 /// Every format.
 pub const FORMATS: &[Format] = &[json::FORMAT, ndjson::FORMAT];
 
 /// The format where none is configured.
 pub const DEFAULT: &Format = &json::FORMAT;
+
+/// The format that a host tells.
+#[must_use]
+pub fn of_host(host: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| (format.is_host)(host))
+}
 
 /// The format of a name.
 #[must_use]

@@ -2,103 +2,185 @@
 //!
 //! JSON that came is copied as it came; only what we know ourselves is escaped here.
 
-use super::Encode;
+use super::{Encode, Options};
 use crate::process::{Identity, Level, Record};
 
+/// What stands before the value of each field: `,"name":`; empty for a field that is left out.
+#[derive(Debug)]
+struct Names {
+    /// The event's type.
+    kind: Vec<u8>,
+    /// The event's time.
+    timestamp: Vec<u8>,
+    /// The level.
+    level: Vec<u8>,
+    /// The text.
+    message: Vec<u8>,
+    /// The JSON.
+    record: Vec<u8>,
+    /// The request.
+    request_id: Vec<u8>,
+    /// The trace.
+    trace_id: Vec<u8>,
+    /// The tenant.
+    tenant_id: Vec<u8>,
+    /// The cold start.
+    cold_start: Vec<u8>,
+    /// The sampled fraction.
+    sample: Vec<u8>,
+    /// The record's id.
+    record_id: Vec<u8>,
+    /// Unknown fields of the event.
+    extra: Vec<u8>,
+}
+
 /// Writes a record as one flat object; fields that are not known are left out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Object {
+    /// The names of the record's own fields.
+    names: Names,
+    /// The owner's names for fields.
+    renamed: Vec<(String, String)>,
     /// The fields that are the same for every record, each with a comma before it.
     identity: Vec<u8>,
+}
+
+impl Object {
+    /// An encoder whose fields have their own names but for those that the owner renamed.
+    pub(super) fn new(options: &Options) -> Self {
+        let of = |name: &str| named(&options.names, name);
+        Self {
+            names: Names {
+                kind: of("type"),
+                timestamp: of("timestamp"),
+                level: of("level"),
+                message: of("message"),
+                record: of("record"),
+                request_id: of("request_id"),
+                trace_id: of("trace_id"),
+                tenant_id: of("tenant_id"),
+                cold_start: of("cold_start"),
+                sample: of("sample"),
+                record_id: of("record_id"),
+                extra: of("extra"),
+            },
+            renamed: options.names.clone(),
+            identity: Vec::new(),
+        }
+    }
+}
+
+/// `,"name":` with the owner's name for a field; empty if that is empty.
+fn named(renamed: &[(String, String)], field: &str) -> Vec<u8> {
+    let own = renamed.iter().find(|(known, _)| known == field);
+    let name = own.map_or(field, |(_, name)| name);
+    let mut out = Vec::new();
+    if !name.is_empty() {
+        out.push(b',');
+        string(&mut out, name);
+        out.push(b':');
+    }
+    out
 }
 
 impl Encode for Object {
     fn identify(&mut self, identity: &Identity) {
         let out = &mut self.identity;
         out.clear();
-        text(out, "function_name", identity.function_name.as_deref());
-        text(
-            out,
-            "function_version",
-            identity.function_version.as_deref(),
-        );
-        text(out, "function_arn", identity.function_arn.as_deref());
-        if let Some(mb) = identity.function_memory_mb {
-            value(out, b",\"function_memory_mb\":", &mb.to_string());
+        let memory = identity.function_memory_mb.map(|mb| mb.to_string());
+        for (field, text) in [
+            ("function_name", &identity.function_name),
+            ("function_version", &identity.function_version),
+            ("function_arn", &identity.function_arn),
+            ("function_memory_mb", &memory),
+            ("region", &identity.region),
+            ("account_id", &identity.account_id),
+            ("service_name", &identity.service_name),
+        ] {
+            let name = named(&self.renamed, field);
+            match text {
+                Some(number) if field == "function_memory_mb" => value(out, &name, Some(number)),
+                Some(text) if !name.is_empty() => {
+                    out.extend_from_slice(&name);
+                    string(out, text);
+                }
+                Some(_) | None => {}
+            }
         }
-        text(out, "region", identity.region.as_deref());
-        text(out, "account_id", identity.account_id.as_deref());
-        text(out, "service_name", identity.service_name.as_deref());
-        if !identity.tags.is_empty() {
-            name(out, "tags");
+        let name = named(&self.renamed, "tags");
+        if !identity.tags.is_empty() && !name.is_empty() {
+            out.extend_from_slice(&name);
             let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
             object(out, tags, |out, value| string(out, value));
         }
     }
 
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        // The type is the one field that every record has, so it can stand first, without a comma before it.
-        out.extend_from_slice(b"{\"type\":");
-        string(out, record.kind);
-        if let Some(timestamp) = record.timestamp {
-            value(out, b",\"timestamp\":", timestamp);
+        let (from, names) = (out.len(), &self.names);
+        if !names.kind.is_empty() {
+            out.extend_from_slice(&names.kind);
+            string(out, record.kind);
         }
-        let level = record.level.map(Level::word);
-        inside(out, b",\"level\":\"", level);
-        inside(out, b",\"message\":\"", record.message);
-        if let Some(json) = record.record {
-            value(out, b",\"record\":", json);
+        value(out, &names.timestamp, record.timestamp);
+        inside(out, &names.level, record.level.map(Level::word));
+        inside(out, &names.message, record.message);
+        value(out, &names.record, record.record);
+        inside(out, &names.request_id, record.request_id);
+        inside(out, &names.trace_id, record.trace_id);
+        inside(out, &names.tenant_id, record.tenant_id);
+        let cold = record
+            .cold_start
+            .map(|cold| if cold { "true" } else { "false" });
+        value(out, &names.cold_start, cold);
+        value(out, &names.sample, record.sample);
+        if !names.record_id.is_empty() {
+            out.extend_from_slice(&names.record_id);
+            out.push(b'"');
+            record_id(out, record);
+            out.push(b'"');
         }
-        inside(out, b",\"request_id\":\"", record.request_id);
-        inside(out, b",\"trace_id\":\"", record.trace_id);
-        inside(out, b",\"tenant_id\":\"", record.tenant_id);
-        match record.cold_start {
-            Some(true) => out.extend_from_slice(b",\"cold_start\":true"),
-            Some(false) => out.extend_from_slice(b",\"cold_start\":false"),
-            None => {}
-        }
-        if let Some(fraction) = record.sample {
-            value(out, b",\"sample\":", fraction);
-        }
-        out.extend_from_slice(b",\"record_id\":\"");
-        out.extend_from_slice(record.environment.as_bytes());
-        out.push(b'-');
-        decimal(out, record.sequence);
-        out.push(b'"');
-        if !record.extra.is_empty() {
-            name(out, "extra");
+        if !record.extra.is_empty() && !names.extra.is_empty() {
+            out.extend_from_slice(&names.extra);
             let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
             object(out, fields, json);
         }
         out.extend_from_slice(&self.identity);
+        // Every field has a comma before it, and the first one's is where the object begins.
+        match out.get_mut(from) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
         out.push(b'}');
     }
 }
 
-/// Writes `,"name":`; the name needs no escape.
-fn name(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+/// Writes a record's id: the environment's part and its own.
+pub(super) fn record_id(out: &mut Vec<u8>, record: &Record<'_>) {
+    out.extend_from_slice(record.environment.as_bytes());
+    out.push(b'-');
+    decimal(out, record.sequence);
 }
 
-/// Writes a field whose value is the inside of a JSON string, if it is known; its name comes with all that stands before the value.
-fn inside(out: &mut Vec<u8>, name: &[u8], inside: Option<&str>) {
-    if let Some(inside) = inside {
+/// Writes a field whose value is the inside of a JSON string, if it is known and its name not empty; the name is `,"name":`.
+pub(super) fn inside(out: &mut Vec<u8>, name: &[u8], inside: Option<&str>) {
+    if let (Some(inside), false) = (inside, name.is_empty()) {
         out.extend_from_slice(name);
+        out.push(b'"');
         out.extend_from_slice(inside.as_bytes());
         out.push(b'"');
     }
 }
 
-/// Writes a field whose value is JSON already; its name comes with all that stands before the value.
-fn value(out: &mut Vec<u8>, name: &[u8], json_text: &str) {
-    out.extend_from_slice(name);
-    json(out, json_text);
+/// Writes a field whose value is JSON, if it is known and its name not empty; the name is `,"name":`.
+pub(super) fn value(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
+    if let (Some(value), false) = (value, name.is_empty()) {
+        out.extend_from_slice(name);
+        json(out, value);
+    }
 }
 
 /// Copies JSON text in one line: a line end in it can only stand between two tokens, and would end a line of `ndjson`.
-fn json(out: &mut Vec<u8>, value: &str) {
+pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     let from = out.len();
     out.extend_from_slice(value.as_bytes());
     if memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
@@ -111,16 +193,8 @@ fn json(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// Writes a field of text, if it is known.
-fn text(out: &mut Vec<u8>, field: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        name(out, field);
-        string(out, value);
-    }
-}
-
 /// Writes an object of foreign names.
-fn object<'a, V>(
+pub(super) fn object<'a, V>(
     out: &mut Vec<u8>,
     fields: impl Iterator<Item = (&'a str, V)>,
     value: impl Fn(&mut Vec<u8>, V),
@@ -138,7 +212,7 @@ fn object<'a, V>(
 }
 
 /// Writes a JSON string.
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     let plain = |b: &u8| !matches!(b, 0..=0x1f | b'"' | b'\\');
     if text.as_bytes().iter().all(plain) {
         out.push(b'"');
@@ -151,7 +225,7 @@ fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes a number.
-fn decimal(out: &mut Vec<u8>, number: u64) {
+pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0_u8; 20];
     let mut rest = number;
     let mut used = 0;
@@ -188,6 +262,7 @@ mod tests {
     fn record<'a>(message: &'a str, extra: &'a [(Cow<'a, str>, Cow<'a, str>)]) -> Record<'a> {
         Record {
             timestamp: Some("\"2026-11-22T10:00:00.123Z\""),
+            received_ms: 0,
             kind: "function",
             level: Some(Level::Warn),
             message: Some(message),
@@ -212,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_line_with_everything_known() {
-        let mut encoder = Object::default();
+        let mut encoder = Object::new(&Options::default());
         encoder.identify(&identity());
         check(
             &encoder,
@@ -230,8 +305,35 @@ mod tests {
     #[test]
     fn a_value_over_several_lines_is_written_in_one() {
         let mut out = Vec::new();
-        value(&mut out, b",\"record\":", "{\r\n  \"a\": \"b\\n\"\n}");
+        value(&mut out, b",\"record\":", Some("{\r\n  \"a\": \"b\\n\"\n}"));
         assert_eq!(out, br#","record":{    "a": "b\n" }"#);
+    }
+
+    #[test]
+    fn fields_have_the_owners_names() {
+        let names = [
+            ("type", ""),
+            ("message", "m\"sg"),
+            ("record_id", ""),
+            ("region", "aws.region"),
+            ("tags", ""),
+        ];
+        let mut encoder = Object::new(&Options {
+            names: names.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec(),
+            ..Options::default()
+        });
+        let bare = Record {
+            message: Some("a"),
+            ..Record::default()
+        };
+        check(&encoder, &bare, r#"{"m\"sg":"a"}"#);
+        check(&encoder, &Record::default(), "{}");
+        encoder.identify(&Identity {
+            region: Some("eu-west-1".into()),
+            tags: vec![("a".into(), "b".into())],
+            ..Identity::default()
+        });
+        check(&encoder, &bare, r#"{"m\"sg":"a","aws.region":"eu-west-1"}"#);
     }
 
     #[test]
@@ -241,7 +343,7 @@ mod tests {
             (Cow::Borrowed("o\"dd"), Cow::Borrowed("{}")),
         ];
         check(
-            &Object::default(),
+            &Object::new(&Options::default()),
             &Record {
                 kind: "we\"ird",
                 record: Some("[1, 2]"),

@@ -5,7 +5,7 @@
 use super::lane::Lane;
 use crate::fault;
 use crate::parse::Event;
-use crate::process::{self, End, Multiline, Offer, Options, Scratch, Signal, Stream};
+use crate::process::{self, End, Multiline, Offer, Options, Record, Scratch, Signal, Stream};
 use crate::stats::Stats;
 
 /// What turns events into records.
@@ -20,6 +20,8 @@ pub(super) struct Intake {
     multiline: Multiline,
     /// A record that was let go is in hand: a panic loses it.
     in_hand: bool,
+    /// When the last event came, in milliseconds since 1970.
+    received_ms: u64,
 }
 
 impl Intake {
@@ -30,6 +32,7 @@ impl Intake {
             stream: None,
             scratch: Scratch::default(),
             in_hand: false,
+            received_ms: 0,
             options,
         }
     }
@@ -49,13 +52,15 @@ impl Intake {
         usize::from(std::mem::take(&mut self.in_hand))
     }
 
-    /// Takes an event; gives back what it tells of the invocations.
+    /// Takes an event that came then; gives back what it tells of the invocations.
     pub(super) fn take<'body>(
         &mut self,
         event: &mut Event<'body>,
+        received_ms: u64,
         lane: &mut Lane,
         stats: &Stats,
     ) -> Option<Signal<'body>> {
+        self.received_ms = received_ms;
         let offer = self.multiline.offer(event);
         match offer {
             Offer::Pass { ends } => {
@@ -91,6 +96,7 @@ impl Intake {
             options,
             stream,
             scratch,
+            received_ms,
             ..
         } = self;
         let stream = stream.get_or_insert_with(|| lane.begin());
@@ -99,7 +105,10 @@ impl Intake {
         match record {
             Err(_) => stats.filtered.add(1),
             Ok(record) => {
-                lane.push(&record);
+                lane.push(&Record {
+                    received_ms: *received_ms,
+                    ..record
+                });
                 if scratch.masks.total() > 0 {
                     stats.redacted.add(1);
                 }

@@ -3,6 +3,7 @@
 //! It owns all it touches and talks through `link` alone.
 //! It must not wait for anything but the link and the destination, and never longer for the destination than the deadline it was given.
 
+mod deliver;
 mod intake;
 mod lane;
 mod shutdown;
@@ -354,7 +355,10 @@ impl Flusher {
         };
         self.stats.parsed.add(1);
         let time = event.time;
-        if let Some(signal) = self.intake.take(&mut event, &mut self.lane, &self.stats) {
+        if let Some(signal) = self
+            .intake
+            .take(&mut event, received_ms, &mut self.lane, &self.stats)
+        {
             self.heed(signal, time, received_ms);
         }
     }

@@ -314,6 +314,30 @@ pub fn shown_url(url: &str) -> String {
     format!("{scheme}{host}{path}")
 }
 
+/// A URL's host, in lower case; `None` if it has none.
+#[must_use]
+pub fn host(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    uri.host().map(str::to_ascii_lowercase)
+}
+
+/// A URL with this path, if it has none of its own.
+#[must_use]
+pub fn with_path(url: &str, path: &str) -> String {
+    let parsed: Option<Uri> = url.parse().ok();
+    let bare = parsed.is_some_and(|uri| uri.path().trim_matches('/').is_empty());
+    if path.is_empty() || !bare {
+        return url.to_owned();
+    }
+    let (before, query) = match url.find(['?', '#']) {
+        Some(at) => url.split_at(at),
+        None => (url, ""),
+    };
+    // What follows a number sign is never sent.
+    let query = query.split('#').next().unwrap_or_default();
+    format!("{}{path}{query}", before.trim_end_matches('/'))
+}
+
 /// Whether PEM text holds certificates that can be trusted.
 ///
 /// # Errors
@@ -359,6 +383,25 @@ fn failure(error: &ureq::Error, sent: bool) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_completed_where_there_is_none() {
+        for (url, expected) in [
+            ("https://h", "https://h/v1/logs"),
+            ("https://h/", "https://h/v1/logs"),
+            ("https://h:4318?a=b", "https://h:4318/v1/logs?a=b"),
+            ("https://h/own", "https://h/own"),
+            ("https://h/own/?x", "https://h/own/?x"),
+        ] {
+            assert_eq!(with_path(url, "/v1/logs"), expected);
+            assert_eq!(with_path(url, ""), url);
+        }
+        assert_eq!(
+            host("https://u:p@LOGS.example.com:1/x").as_deref(),
+            Some("logs.example.com")
+        );
+        assert_eq!(host("nowhere"), Some("nowhere".to_owned()));
+    }
 
     #[test]
     fn urls_are_checked_before_they_are_called() {

@@ -40,7 +40,7 @@ pub fn facts(record: &str) -> Facts<'_> {
 }
 
 /// The names that loggers give the level, the one that is believed first before the others.
-const LEVELS: [&str; 9] = [
+const LEVELS: [&str; 10] = [
     "level",
     "severity",
     "lvl",
@@ -48,6 +48,7 @@ const LEVELS: [&str; 9] = [
     "loglevel",
     "log_level",
     "levelname",
+    "level_name",
     "severity_text",
     "@l",
 ];

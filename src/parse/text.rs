@@ -71,14 +71,12 @@ pub fn plain(inside: &str) -> Cow<'_, str> {
 }
 
 /// Where the next escape of the inside of a JSON string begins.
-#[must_use]
-pub fn next_escape(inside: &str) -> Option<usize> {
+fn next_escape(inside: &str) -> Option<usize> {
     memchr::memchr(b'\\', inside.as_bytes())
 }
 
 /// The bytes of the escape that a text begins with, both halves of a surrogate pair together.
-#[must_use]
-pub fn escape_len(escape: &str) -> usize {
+fn escape_len(escape: &str) -> usize {
     unescape(escape).1.min(escape.len())
 }
 
@@ -90,6 +88,29 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// The beginning of the inside of a JSON string, of so many bytes at most, cut where neither a character nor an escape is cut.
+#[must_use]
+pub fn cut_inside(inside: &str, bytes_max: usize) -> &str {
+    if inside.len() <= bytes_max {
+        return inside;
+    }
+    let mut end = 0;
+    let mut rest = inside;
+    loop {
+        // Up to the next escape text can be cut between any two characters.
+        let run = next_escape(rest).unwrap_or(rest.len());
+        if end + run >= bytes_max {
+            return cut(inside, bytes_max);
+        }
+        let escape = rest.get(run..).map_or(0, escape_len);
+        if escape == 0 || end + run + escape > bytes_max {
+            return inside.get(..end + run).unwrap_or_default();
+        }
+        end += run + escape;
+        rest = rest.get(run + escape..).unwrap_or_default();
+    }
 }
 
 /// The character that an escape stands for, and the bytes of the escape.
@@ -197,6 +218,21 @@ mod tests {
             (r#"{"a":1}x}"#, false),
         ] {
             assert_eq!(is_object(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_cut_between_characters_and_escapes() {
+        let long = "é".repeat(200);
+        assert_eq!(cut_inside(&long, 256).len(), 256);
+        for before in 245..=256 {
+            for escape in [r"\n", r"\u00e9", r"\\"] {
+                let line = format!("{}{escape}{escape}tail", "a".repeat(before));
+                let cut = cut_inside(&line, 256);
+                assert!(cut.len() <= 256 && cut.len() > 244, "{cut}");
+                let json = format!("\"{cut}\"");
+                assert!(serde_json::from_str::<String>(&json).is_ok(), "{cut}");
+            }
         }
     }
 }

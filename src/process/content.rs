@@ -39,14 +39,9 @@ fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
         let plain = plain.trim();
         if parse::is_object(plain) {
             document.clear();
-            document.push_str(plain);
+            open(plain, &parse::facts(plain), document);
             let facts = parse::facts(document);
-            return Content {
-                message: message(&facts),
-                record: Some(document),
-                level: facts.level.and_then(level::of_value).or(level),
-                facts,
-            };
+            return self::object(document, facts, level);
         }
     }
     Content {
@@ -58,30 +53,45 @@ fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
 
 /// Reads JSON, which may be what Lambda's JSON log format wraps around a line that is JSON itself.
 fn json<'a>(record: &'a str, facts: Facts<'a>, document: &'a mut String) -> Content<'a> {
-    let level = facts.level.and_then(level::of_value);
-    let wrapped = facts
-        .message
-        .filter(|_| facts.timestamp && facts.level.is_some());
-    let inside = wrapped.and_then(line).filter(|line| line.ends_with('}'));
-    if let (Some(message), Some(inside)) = (wrapped, inside) {
+    document.clear();
+    if is_wrapped(&facts) {
+        open(record, &facts, document);
+        let facts = parse::facts(document);
+        return object(document, facts, None);
+    }
+    object(record, facts, None)
+}
+
+/// Whether a record looks like what Lambda's JSON log format wraps around a line, and the line like JSON.
+fn is_wrapped(facts: &Facts<'_>) -> bool {
+    let message = facts.message.and_then(line).unwrap_or_default();
+    facts.timestamp && facts.level.is_some() && message.ends_with('}')
+}
+
+/// Writes a record with its message as the object that it is, if it is a wrapped one; otherwise as it is.
+fn open(record: &str, facts: &Facts<'_>, out: &mut String) {
+    let wrapped = facts.message.filter(|_| is_wrapped(facts));
+    if let (Some(message), Some(inside)) = (wrapped, wrapped.and_then(line)) {
         let plain = parse::plain(inside);
         let plain = plain.trim();
         if parse::is_object(plain) {
             let from = message.as_ptr().addr() - record.as_ptr().addr();
-            let behind = from + message.len();
-            document.clear();
-            for part in [record.get(..from), Some(plain), record.get(behind..)] {
-                document.push_str(part.unwrap_or_default());
+            for part in [
+                record.get(..from),
+                Some(plain),
+                record.get(from + message.len()..),
+            ] {
+                out.push_str(part.unwrap_or_default());
             }
-            let facts = parse::facts(document);
-            return object(document, facts, level);
+            return;
         }
     }
-    object(record, facts, level)
+    out.push_str(record);
 }
 
-/// JSON with nothing left to unwrap; what its message object says of the level is the logger's own word.
+/// JSON with nothing left to unwrap; what its message object says of the level is the logger's own word, and `level` that of the line around it.
 fn object<'a>(record: &'a str, facts: Facts<'a>, level: Option<Level>) -> Content<'a> {
+    let level = facts.level.and_then(level::of_value).or(level);
     let inner = facts.message.filter(|message| message.starts_with('{'));
     let inner = inner.map(parse::facts).unwrap_or_default();
     Content {

@@ -99,41 +99,58 @@ fn find(table: &[(&str, Level)], word: &[u8]) -> Option<Level> {
     table.iter().find(known).map(|(_, level)| *level)
 }
 
-/// The level that the value of a key `level` means: a word in any case, or a number of bunyan and pino.
+/// The level that the value of a key `level` means: a word in any case, or a number.
 #[must_use]
 pub(super) fn of_value(value: &str) -> Option<Level> {
     let value = value.trim().as_bytes();
     if value.first().is_some_and(u8::is_ascii_digit) {
         return of_number(value);
     }
-    find(WORDS, value).or_else(|| find(VALUES, value))
+    of_word_value(value)
 }
 
-/// A number of bunyan and pino: tens from 10 (trace) to 60 (fatal); what lies between belongs to the ten below it.
+/// A word where nothing but a level can stand; Go's slog writes what lies between two levels as `WARN+1`.
+fn of_word_value(value: &[u8]) -> Option<Level> {
+    let word = value.split(|byte| matches!(byte, b'+' | b'-')).next()?;
+    find(WORDS, word).or_else(|| find(VALUES, word))
+}
+
+/// A number: tens of bunyan and pino from 10 (trace) to 60 (fatal), hundreds of Monolog from 100 (debug) to 600; what lies between belongs to the one below it.
 fn of_number(digits: &[u8]) -> Option<Level> {
     let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
     match number {
         10..20 => Some(Level::Trace),
-        20..30 => Some(Level::Debug),
-        30..40 => Some(Level::Info),
-        40..50 => Some(Level::Warn),
-        50..60 => Some(Level::Error),
-        60..=100 => Some(Level::Fatal),
+        20..30 | 100..200 => Some(Level::Debug),
+        30..40 | 200..300 => Some(Level::Info),
+        40..50 | 300..400 => Some(Level::Warn),
+        50..60 | 400..500 => Some(Level::Error),
+        60..100 | 500..=600 => Some(Level::Fatal),
         _ => None,
     }
 }
 
+/// Whether a word is written in capitals.
+fn is_capital(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_uppercase)
+}
+
 /// A level that stands in text in capitals.
 fn capitals(word: &[u8]) -> Option<Level> {
-    let capital = word.iter().all(u8::is_ascii_uppercase);
-    if capital { find(WORDS, word) } else { None }
+    if is_capital(word) {
+        find(WORDS, word)
+    } else {
+        None
+    }
 }
 
 /// The bytes of a line that are looked at.
 const LOOK_MAX: usize = 200;
 
-/// The tokens before a level that are looked at: time, request, thread, logger.
-const TOKENS_MAX: usize = 7;
+/// The tokens up to a level that are looked at: time, request, thread, logger.
+const TOKENS_MAX: usize = 8;
+
+/// The pairs up to a level that are looked at.
+const PAIRS_MAX: usize = 6;
 
 /// The level that a line's own logger wrote at its beginning; `inside` is the inside of a JSON string.
 pub(super) fn of_text(inside: &str) -> Option<Level> {
@@ -235,12 +252,12 @@ fn of_brackets(line: &[u8]) -> Option<Level> {
 
 /// A level among the first tokens, which are otherwise times, requests, threads and signs; `known` if a logger's mark stood before them.
 fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
-    let tabs = line.contains(&b'\t');
-    let (mut known, mut piped) = (known, false);
     let first_line = line.split(|byte| *byte == b'\n').next()?;
+    let (tabs, pipes) = (first_line.contains(&b'\t'), first_line.contains(&b'|'));
     let tokens = first_line
-        .split(|byte| byte.is_ascii_whitespace())
+        .split(|byte| byte.is_ascii_whitespace() || *byte == b'|')
         .filter(|token| !token.is_empty());
+    let (mut known, mut dash, mut named) = (known, false, false);
     for token in tokens.take(TOKENS_MAX) {
         let bare = token
             .strip_prefix(b"[")
@@ -252,34 +269,49 @@ fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
             .rposition(|byte| byte.is_ascii_alphanumeric())
             .map_or(0, |at| at + 1);
         let word = bare.get(..end).unwrap_or_default();
-        if known {
+        if known && !named {
+            let capital = || find(VALUES, word).filter(|_| is_capital(word) && (pipes || marked));
             let level = if tabs || marked {
                 find(WORDS, word).or_else(|| find(VALUES, word).filter(|_| tabs))
             } else {
-                capitals(word).or_else(|| find(VALUES, word).filter(|_| piped))
+                capitals(word)
             };
             // Monolog: `app.ERROR:`.
             let channel = || {
                 let at = word.iter().rposition(|byte| *byte == b'.')?;
-                capitals(word.get(at + 1..)?).filter(|_| marked)
+                let level = word
+                    .get(at + 1..)
+                    .filter(|word| is_capital(word) && marked)?;
+                of_word_value(level)
             };
-            if let Some(level) = level.or_else(channel) {
+            if let Some(level) = level.or_else(capital).or_else(channel) {
                 return Some(level);
             }
         }
-        if !is_time(word) && !is_beside(token) {
-            return None;
+        let sign = token == b"-";
+        if named {
+            // Python: `time - logger - LEVEL - text`; a word behind a dash without another one is text.
+            if !sign {
+                return None;
+            }
+            named = false;
+        } else if !is_time(word, known) && !is_beside(token) {
+            if !dash {
+                return None;
+            }
+            named = true;
         }
-        known = true;
-        // Python's loguru writes its level between two of these.
-        piped = token == b"|";
+        (known, dash) = (true, sign);
     }
     None
 }
 
-/// A time, a date, a number.
-fn is_time(word: &[u8]) -> bool {
+/// A time or a date; behind one also a number.
+fn is_time(word: &[u8], known: bool) -> bool {
     let digits = word.iter().any(u8::is_ascii_digit);
+    let signs = word
+        .iter()
+        .any(|byte| matches!(byte, b'-' | b':' | b'/' | b'.'));
     let rest = word.iter().all(|byte| {
         matches!(
             byte,
@@ -297,7 +329,7 @@ fn is_time(word: &[u8]) -> bool {
                 | b'M'
         )
     });
-    digits && rest
+    digits && rest && (signs || known)
 }
 
 /// What loggers write between the time and the level: a request id, a thread in brackets, a sign.
@@ -307,7 +339,8 @@ fn is_beside(token: &[u8]) -> bool {
             .iter()
             .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     let sign = token.iter().all(u8::is_ascii_punctuation);
-    id || sign || token == b"undefined" || token.starts_with(b"[") || token.ends_with(b"]")
+    let word = matches!(token, b"undefined" | b"main" | b"AM" | b"PM" | b"UTC");
+    id || sign || word || token.starts_with(b"[") || token.ends_with(b"]")
 }
 
 /// A line that begins with a word.
@@ -338,8 +371,10 @@ fn of_word(line: &[u8]) -> Option<Level> {
             let colon = second.iter().position(|byte| *byte == b':')?;
             of_colon(second.get(..colon)?)
         }
+        // logrus on a terminal: `INFO[0000] text`.
+        (_, [b'[', b'0'..=b'9', ..]) => capitals(word),
         // tracing without a time: `INFO crate: text`.
-        (_, [b' ' | b'\t', ..]) if word.len() > 3 => capitals(word),
+        (_, [b' ' | b'\t', ..]) if word.len() <= 5 && word.len() > 3 => capitals(word),
         _ => None,
     }
 }
@@ -358,32 +393,36 @@ fn letter_of(letter: u8) -> Option<Level> {
 
 /// A level with a colon behind it; those that are everyday words only as their loggers write them.
 fn of_colon(word: &[u8]) -> Option<Level> {
-    let capital = word.iter().all(u8::is_ascii_uppercase);
     find(WORDS, word)
-        .or_else(|| find(VALUES, word).filter(|_| capital))
+        .or_else(|| find(VALUES, word).filter(|_| is_capital(word)))
         .or_else(|| (word == b"fail").then_some(Level::Error))
 }
 
-/// The level of a line of `name=value` pairs.
+/// The level of a line of `name=value` pairs; it ends where something else stands.
 fn of_pairs(line: &[u8]) -> Option<Level> {
-    let pairs = line
-        .split(|byte| byte.is_ascii_whitespace())
-        .take(TOKENS_MAX);
-    for (at, pair) in pairs.enumerate() {
-        let equals = pair.iter().position(|byte| *byte == b'=');
-        let Some((name, value)) = equals.and_then(|at| pair.split_at_checked(at)) else {
-            // Only a line that begins as pairs is one of pairs.
-            if at == 0 {
-                return None;
+    let mut rest = line;
+    for _ in 0..PAIRS_MAX {
+        let is_name =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@');
+        let end = rest.iter().position(|byte| !is_name(byte))?;
+        let (name, behind) = rest.split_at_checked(end)?;
+        let behind = behind.strip_prefix(b"=")?;
+        let (value, behind) = match behind.strip_prefix(b"\"") {
+            Some(quoted) => {
+                quoted.split_at_checked(quoted.iter().position(|byte| *byte == b'"')?)?
             }
-            continue;
+            None => {
+                let end = behind.iter().position(u8::is_ascii_whitespace);
+                behind.split_at_checked(end.unwrap_or(behind.len()))?
+            }
         };
         if matches!(name, b"level" | b"lvl" | b"severity") {
-            let value = value.get(1..)?;
-            let bare = value.strip_prefix(b"\"").unwrap_or(value);
-            let bare = bare.strip_suffix(b"\"").unwrap_or(bare);
-            return find(WORDS, bare).or_else(|| find(VALUES, bare));
+            return of_word_value(value);
         }
+        rest = behind
+            .strip_prefix(b"\"")
+            .unwrap_or(behind)
+            .trim_ascii_start();
     }
     None
 }

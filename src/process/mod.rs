@@ -51,6 +51,8 @@ pub struct Options {
 pub struct Record<'a> {
     /// The event's time, as JSON text.
     pub timestamp: Option<&'a str>,
+    /// When it came, in milliseconds since 1970, for destinations that want a time of every record.
+    pub received_ms: u64,
     /// The event's type.
     pub kind: &'a str,
     /// How grave it is, if its logger said so.

@@ -89,9 +89,8 @@ impl Multiline {
             Some(held) if held.lines < LINES_MAX && held.text.len() + line.len() < BYTES_MAX => {
                 Offer::Join
             }
-            // The rest of a record that is too long is one of its own.
-            Some(_) => Offer::Hold,
-            None => Offer::Pass { ends: false },
+            // The rest of a record that was too long, or that was sent before it was whole, is one of its own.
+            Some(_) | None => Offer::Hold,
         }
     }
 
@@ -173,14 +172,15 @@ mod tests {
     fn lines_are_joined_to_the_first_one_before_them() {
         assert_eq!(
             joined(&[
-                "  lost", "Error", "  at a", "  at b", "Next", "!", "  at c", "Last", "?", "One"
+                "  lost", "Error", "  at a", "  at b", "Next", "!", "  at c", "  at d", "Last",
+                "?", "One"
             ]),
             [
-                r#""  lost\n""#,
+                r#""  lost""#,
                 r#""Error\n  at a\n  at b""#,
                 r#""Next""#,
                 r#""!\n""#,
-                r#""  at c\n""#,
+                r#""  at c\n  at d""#,
                 r#""Last""#,
                 "{}",
                 r#""One""#,

@@ -118,7 +118,8 @@ impl Line<'_, '_> {
 
     /// The same, from any object.
     fn figure(out: &mut String, fields: &Fields<'_>, [label, name, unit]: [&str; 3]) {
-        if let Some(value) = fields.get(name) {
+        let number = |value: &&str| value.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        if let Some(value) = fields.get(name).filter(number) {
             out.push_str(label);
             out.push_str(value.strip_suffix(".0").unwrap_or(value));
             out.push_str(unit);

@@ -35,10 +35,13 @@ pub struct End<'a> {
     pub limit_ms: Option<u64>,
 }
 
+/// The kind of error that means that memory was short.
+const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
+
 /// Kinds of error that mean that a process died.
 const CRASHES: [&str; 6] = [
     "Runtime.ExitError",
-    "Runtime.OutOfMemory",
+    OUT_OF_MEMORY,
     "Runtime.Unknown",
     "Extension.Crash",
     "Extension.ExitError",
@@ -85,6 +88,8 @@ pub(super) struct Watch {
     init: Option<Suspicion>,
     /// Whether the failure of this init was told.
     init_told: bool,
+    /// Whether an init went well, or a request began, which comes after it.
+    began: bool,
     /// The longest that the current invocation may run, in milliseconds.
     limit_ms: Option<u64>,
     /// What was found and not fetched.
@@ -102,7 +107,7 @@ impl Watch {
         request_id.clone_into(&mut id);
         line.clear();
         match (message, record) {
-            (Some(inside), _) => line.push_str(beginning(inside)),
+            (Some(inside), _) => line.push_str(parse::cut_inside(inside, LINE_BYTES_MAX)),
             (None, Some(json)) => {
                 parse::escape(&mut line, parse::cut(json, LINE_BYTES_MAX));
             }
@@ -127,8 +132,8 @@ impl Watch {
         let error_type = fields.inside("errorType").unwrap_or_default();
         let request_id = fields.inside("requestId").unwrap_or_default();
         let timed_out = status == "timeout" || TIMEOUTS.contains(&error_type);
-        let crashed =
-            CRASHES.contains(&error_type) || (error_type.is_empty() && status == "failure");
+        // The Logs API calls an error that was handled a failure too, and tells of a death in another event.
+        let crashed = CRASHES.contains(&error_type);
         match kind {
             "platform.initStart" => (self.init, self.init_told) = (None, false),
             "platform.initRuntimeDone" if status != "success" => {
@@ -136,6 +141,7 @@ impl Watch {
             }
             "platform.initReport" => {
                 let suspicion = self.init.take();
+                self.began |= status == "success";
                 if status != "success" || suspicion.is_some() {
                     let mut suspicion = suspicion.unwrap_or_else(|| Suspicion::of("", fields));
                     suspicion.figures(fields);
@@ -143,7 +149,10 @@ impl Watch {
                 }
             }
             // A report that has not come until the next request will not come.
-            "platform.start" => self.settle(),
+            "platform.start" => {
+                self.began = true;
+                self.settle();
+            }
             "platform.runtimeDone" | "platform.report" if timed_out => {
                 let mut suspicion = Suspicion::of(request_id, fields);
                 suspicion.figures(fields);
@@ -162,7 +171,11 @@ impl Watch {
                     let metrics = fields.object("metrics");
                     let size = metrics.hundredths("memorySizeMB");
                     let used = metrics.hundredths("maxMemoryUsedMB");
-                    self.crashed(suspicion, size.filter(|size| used >= Some(*size)));
+                    let by_memory = suspicion.error_type == OUT_OF_MEMORY;
+                    self.crashed(
+                        suspicion,
+                        size.filter(|size| by_memory || used >= Some(*size)),
+                    );
                 }
             }
             _ => {}
@@ -194,7 +207,7 @@ impl Watch {
                 self.timed_out(suspicion, None);
             }
             "failure" if untold => self.crashed(suspicion, None),
-            "failure" if end.invoked.is_empty() && !self.init_told => {
+            "failure" if end.invoked.is_empty() && !self.init_told && !self.began => {
                 self.init_failed(suspicion, false);
             }
             _ => {}
@@ -231,7 +244,7 @@ impl Watch {
 
     /// Tells of a crash, or of the memory limit that was its cause, in hundredths of a MB.
     fn crashed(&mut self, mut suspicion: Suspicion, memory: Option<u64>) {
-        if memory.is_none() && suspicion.error_type != "Runtime.OutOfMemory" {
+        if memory.is_none() && suspicion.error_type != OUT_OF_MEMORY {
             let what = if suspicion.request_id.is_empty() {
                 "The environment failed"
             } else {
@@ -350,28 +363,6 @@ impl Suspicion {
     fn raw(&mut self, name: &str, value: &str) {
         // Writing into memory cannot fail.
         write!(self.known, "\"{name}\":{value},").unwrap_or(());
-    }
-}
-
-/// The beginning of the inside of a JSON string, cut where neither a character nor an escape is cut.
-fn beginning(inside: &str) -> &str {
-    if inside.len() <= LINE_BYTES_MAX {
-        return inside;
-    }
-    let mut end = 0;
-    let mut rest = inside;
-    loop {
-        // Up to the next escape text can be cut between any two characters.
-        let run = parse::next_escape(rest).unwrap_or(rest.len());
-        if end + run >= LINE_BYTES_MAX {
-            return parse::cut(inside, LINE_BYTES_MAX);
-        }
-        let escape = rest.get(run..).map_or(0, parse::escape_len);
-        if escape == 0 || end + run + escape > LINE_BYTES_MAX {
-            return inside.get(..end + run).unwrap_or_default();
-        }
-        end += run + escape;
-        rest = rest.get(run + escape..).unwrap_or_default();
     }
 }
 
@@ -533,21 +524,6 @@ mod tests {
             ("failure", "r", false),
         ] {
             assert_eq!(told(reason, invoked, running), []);
-        }
-    }
-
-    #[test]
-    fn a_line_is_cut_between_characters_and_escapes() {
-        let long = "é".repeat(200);
-        assert_eq!(beginning(&long).len(), 256);
-        for before in 245..=256 {
-            for escape in [r"\n", r"\u00e9", r"\\"] {
-                let line = format!("{}{escape}{escape}tail", "a".repeat(before));
-                let cut = beginning(&line);
-                assert!(cut.len() <= 256 && cut.len() > 244, "{cut}");
-                let json = format!("\"{cut}\"");
-                assert!(serde_json::from_str::<String>(&json).is_ok(), "{cut}");
-            }
         }
     }
 }

@@ -2,18 +2,21 @@
 //!
 //! A delivery's result is a value, an [`Outcome`]: what becomes of the records is decided by the flush thread alone.
 
+mod answer;
 mod breaker;
 mod gzip;
 pub mod retry;
+mod shaped;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use answer::{Fate, Reader, Reading, reader};
 pub use breaker::Breaker;
+pub use shaped::Shaped;
 
 use self::gzip::Gzip;
 use self::retry::{Verdict, retry_after, verdict};
-use crate::encode::Frame;
 use crate::error::{Error, excerpt};
 use crate::http::{self, Answer, Client, Request, Verb};
 use crate::link::Hurry;
@@ -27,8 +30,12 @@ pub struct Options {
     pub url: String,
     /// Header names and values, the content type among them; may hold secrets.
     pub headers: Vec<(String, String)>,
-    /// What makes fragments a payload.
-    pub frame: Frame,
+    /// Reads what an answer says of single records.
+    pub reader: Reader,
+    /// Statuses that say that a payload was taken, where not every 2xx does.
+    pub success: Vec<u16>,
+    /// The method.
+    pub method: Verb,
     /// Whether payloads are compressed with gzip.
     pub gzip: bool,
     /// Proxy and certificates.
@@ -40,7 +47,6 @@ impl fmt::Debug for Options {
         // Headers and a URL's query may hold secrets.
         f.debug_struct("Options")
             .field("headers", &self.headers.len())
-            .field("frame", &self.frame)
             .field("gzip", &self.gzip)
             .finish_non_exhaustive()
     }
@@ -57,6 +63,15 @@ pub enum Outcome {
         answer: String,
         /// What is odd about the answer, if anything.
         odd: Option<&'static str>,
+        /// Records that it nevertheless did not take and does not name.
+        refused: usize,
+    },
+    /// The destination took some records and says which.
+    Partly {
+        /// What became of each record.
+        fates: Vec<Fate>,
+        /// What it says of the first one that it did not take.
+        why: String,
     },
     /// It could not be delivered now; says why, and how long the destination asks to be left alone.
     Later {
@@ -84,6 +99,16 @@ impl fmt::Display for Outcome {
             Self::Delivered { status, answer, .. } => ("delivered", status, answer),
             Self::Refused { status, answer } => ("refused", status, answer),
             Self::TooLarge => return f.write_str("refused as too large, status 413"),
+            Self::Partly { fates, why } => {
+                let of = |fate| fates.iter().filter(|known| **known == fate).count();
+                return write!(
+                    f,
+                    "{} delivered, {} to be sent again, {} refused: {why}",
+                    of(Fate::Delivered),
+                    of(Fate::Again),
+                    of(Fate::Refused)
+                );
+            }
             Self::Later { why, .. } => return write!(f, "not delivered: {why}"),
         };
         write!(f, "{what}, status {status}")?;
@@ -123,11 +148,15 @@ impl fmt::Debug for Destination {
 
 /// What is to be delivered.
 #[derive(Debug)]
-pub struct Payload<P> {
+pub struct Payload<'a, P> {
     /// How many records it holds.
     pub records: usize,
-    /// Their bytes, without what stands before the first and behind the last.
+    /// What stands before the first.
+    pub head: &'a [u8],
+    /// Their bytes.
     pub pieces: P,
+    /// What stands behind the last.
+    pub tail: &'a [u8],
 }
 
 /// A connection that was not used for so long is not used again, in milliseconds.
@@ -164,12 +193,15 @@ impl Destination {
     /// Sends one payload, and again on what may pass, until the deadline.
     pub fn send<'a>(
         &mut self,
-        payload: Payload<impl Iterator<Item = &'a [u8]>>,
+        payload: Payload<'a, impl Iterator<Item = &'a [u8]>>,
         deadline: Deadline,
         stats: &Stats,
     ) -> Outcome {
         self.drop_stale_connections();
-        if let Err(why) = self.prepare(payload.pieces) {
+        let all = std::iter::once(payload.head)
+            .chain(payload.pieces)
+            .chain(std::iter::once(payload.tail));
+        if let Err(why) = self.prepare(all) {
             return Outcome::Later {
                 why: why.to_string(),
                 asked: None,
@@ -185,14 +217,10 @@ impl Destination {
     }
 
     /// Puts the payload together.
-    fn prepare<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
+    fn prepare<'a>(&mut self, all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         if self.client.is_none() {
             self.client = Some(Client::outbound(&self.options.http, &self.hurry)?);
         }
-        let Frame { head, tail, .. } = self.options.frame;
-        let all = std::iter::once(head.as_bytes())
-            .chain(pieces)
-            .chain(std::iter::once(tail.as_bytes()));
         if self.options.gzip {
             let gzip = self.gzip.get_or_insert_default();
             if !gzip.compress(all, &mut self.payload) {
@@ -235,14 +263,13 @@ impl Destination {
                 stats.resent.add(records);
             }
             let (why, asked) = match self.once(deadline) {
-                Ok(answer) => match verdict(answer.status) {
+                Ok(answer) => match self.verdict(answer.status) {
                     Verdict::Delivered => {
                         self.proven = true;
-                        return Outcome::Delivered {
-                            status: answer.status,
-                            answer: self.without_secrets(&excerpt(&answer.body)),
-                            odd: odd(&answer),
-                        };
+                        return self.taken(&answer, records);
+                    }
+                    _ if self.reads_items(&answer, records).is_some() => {
+                        return self.taken(&answer, records);
                     }
                     Verdict::TooLarge => return Outcome::TooLarge,
                     Verdict::Refused => {
@@ -285,6 +312,54 @@ impl Destination {
         }
     }
 
+    /// Judges a status; the owner may know which ones say that all is well.
+    fn verdict(&self, status: u16) -> Verdict {
+        match (verdict(status), self.options.success.is_empty()) {
+            (judged, true) => judged,
+            _ if self.options.success.contains(&status) => Verdict::Delivered,
+            (Verdict::Delivered, false) => Verdict::Refused,
+            (judged, false) => judged,
+        }
+    }
+
+    /// What an answer says of each record, if it does.
+    fn reads_items(&self, answer: &Answer, records: usize) -> Option<(Vec<Fate>, String)> {
+        match (self.options.reader)(answer.status, &answer.body, records) {
+            Reading::Items { fates, why } if fates.len() == records => Some((fates, why)),
+            _ => None,
+        }
+    }
+
+    /// What became of a payload that was taken, at least in part.
+    fn taken(&self, answer: &Answer, records: usize) -> Outcome {
+        let text = self.without_secrets(&excerpt(&answer.body));
+        match (self.options.reader)(answer.status, &answer.body, records) {
+            Reading::Items { fates, why }
+                if fates.len() == records && fates.iter().any(|f| *f != Fate::Delivered) =>
+            {
+                Outcome::Partly {
+                    fates,
+                    why: self.without_secrets(&excerpt(why.as_bytes())),
+                }
+            }
+            Reading::Refused {
+                records: refused,
+                why,
+            } => Outcome::Delivered {
+                status: answer.status,
+                answer: self.without_secrets(&excerpt(why.as_bytes())),
+                odd: None,
+                refused: refused.min(records),
+            },
+            Reading::Items { .. } | Reading::Nothing => Outcome::Delivered {
+                status: answer.status,
+                answer: text,
+                odd: odd(answer),
+                refused: 0,
+            },
+        }
+    }
+
     /// A foreign answer without the values of our headers and of our URL's query, which it may repeat.
     fn without_secrets(&self, answer: &str) -> String {
         let mut text = answer.to_owned();
@@ -324,7 +399,7 @@ impl Destination {
             });
         };
         client.call(&Request {
-            method: Verb::Post,
+            method: self.options.method,
             url: &self.options.url,
             headers: &self.options.headers,
             body: &self.payload,

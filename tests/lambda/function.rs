@@ -46,6 +46,8 @@ pub(crate) struct Invocation {
     pub(crate) late: Vec<String>,
     /// Whether `platform.runtimeDone` goes missing, as it does at times.
     pub(crate) without_runtime_done: bool,
+    /// Whether `platform.report` goes missing, so that SHUTDOWN alone tells how it ended.
+    pub(crate) without_report: bool,
 }
 
 impl Invocation {
@@ -56,6 +58,7 @@ impl Invocation {
             ending: Ending::Success,
             late: Vec::new(),
             without_runtime_done: false,
+            without_report: false,
         }
     }
 
@@ -124,6 +127,12 @@ impl Invocation {
     /// Its `platform.runtimeDone` is never sent.
     pub(crate) fn loses_runtime_done(mut self) -> Self {
         self.without_runtime_done = true;
+        self
+    }
+
+    /// Its `platform.report` is never sent.
+    pub(crate) fn loses_report(mut self) -> Self {
+        self.without_report = true;
         self
     }
 }

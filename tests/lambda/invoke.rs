@@ -103,7 +103,7 @@ impl Lambda {
             }
         }
         let vitals = self.vitals();
-        hub.tell(Fact::Report {
+        let report = Fact::Report {
             request_id: request_id.clone(),
             status: if outcome == Outcome::HeldToTimeout {
                 Status {
@@ -117,7 +117,10 @@ impl Lambda {
             init_ms: self.init_ms.take(),
             restore_ms: self.restore_ms.take(),
             overhead_ms: millis(hold),
-        });
+        };
+        if !invocation.without_report {
+            hub.tell(report);
+        }
         match reset {
             Some(reason) => {
                 self.end_process(reason);

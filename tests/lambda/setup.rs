@@ -189,6 +189,8 @@ pub(crate) struct Setup {
     pub(crate) init_limit: Duration,
     /// What the platform sends on platform events' `time`: digits of the fraction.
     pub(crate) fraction_digits: usize,
+    /// Whether SHUTDOWN's reason is written in capitals, as AWS documents it, or as it was seen.
+    pub(crate) reasons_in_capitals: bool,
 }
 
 impl Setup {
@@ -221,6 +223,7 @@ impl Setup {
             shutdown_limit: Duration::from_millis(2_000),
             init_limit: Duration::from_secs(10),
             fraction_digits: 3,
+            reasons_in_capitals: false,
         }
     }
 

@@ -10,13 +10,18 @@ use std::time::{Duration, Instant, SystemTime};
 impl Lambda {
     /// Ends the environment: SHUTDOWN with `spindown`, then whatever is left of the process.
     pub(crate) fn shutdown(&mut self) -> ShutdownReport {
+        self.shutdown_because("spindown")
+    }
+
+    /// Ends the environment for this reason.
+    pub(crate) fn shutdown_because(&mut self, reason: &str) -> ShutdownReport {
         if !self.setup.managed() {
             // What waits must not go out between the thaw and the event.
             self.hub()
                 .not_before(Instant::now() + self.setup.last_delivery);
         }
         self.thaw();
-        self.end_process("spindown")
+        self.end_process(reason)
     }
 
     /// Sends SHUTDOWN, waits for the process within the phase's limit, kills it after that.
@@ -36,6 +41,11 @@ impl Lambda {
         let wanted = self.api.lock().extension.wants("SHUTDOWN");
         let told = Instant::now();
         if wanted {
+            let reason = if self.setup.reasons_in_capitals {
+                reason.to_uppercase()
+            } else {
+                reason.to_owned()
+            };
             let event = format!(
                 r#"{{"eventType":"SHUTDOWN","shutdownReason":"{reason}","deadlineMs":{deadline_ms}}}"#
             );

@@ -1,11 +1,13 @@
 //! `--help`, `--version`, `--check`: what a person at a prompt sees.
 
+use super::feed;
 use crate::harness::binary;
 use crate::model;
 use crate::sink::absent::Refusing;
 use crate::sink::script::{Reply, Script};
 use crate::sink::{Sink, tls};
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run of the binary left behind.
@@ -22,9 +24,14 @@ fn run(arguments: &[&str], env: &[(&str, &str)]) -> Ran {
         .args(arguments)
         .env_clear()
         .envs(env.iter().copied())
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .output()
         .unwrap();
+    ran(output)
+}
+
+/// What a run left behind.
+fn ran(output: Output) -> Ran {
     let ran = Ran {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -65,6 +72,14 @@ fn help_names_every_option_and_every_mode() {
             "ENABLED",
             "TELEMETRY_TIMEOUT_MS",
             "TAGS",
+            "MIN_LEVEL",
+            "INCLUDE",
+            "EXCLUDE",
+            "SAMPLE",
+            "REDACT",
+            "DROP_FIELDS",
+            "KEEP_FIELDS",
+            "MULTILINE",
         ] {
             assert!(
                 ran.stdout.contains(&format!("BROOKLET_{name} "))
@@ -199,4 +214,223 @@ fn check_gives_up_on_a_destination_that_hangs() {
     let ran = check(&[("BROOKLET_ENDPOINT", &sink.url("/logs"))]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(at.elapsed() < Duration::from_secs(30), "{:?}", at.elapsed());
+}
+
+/// `--check` with these options, and lines on its standard input.
+fn check_lines(options: &[(&str, &str)], lines: &str) -> Ran {
+    let mut child = Command::new(binary())
+        .arg("--check")
+        .env_clear()
+        .envs(options.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // It may have left already, having refused its options.
+    let _left_already = stdin.write_all(lines.as_bytes());
+    drop(stdin);
+    ran(child.wait_with_output().unwrap())
+}
+
+/// The final records that a check shows, without their ids and their identity.
+fn final_records(ran: &Ran) -> Vec<String> {
+    let shown = ran.stdout.lines().filter_map(|line| {
+        let at = line.find("{\"type\":")?;
+        let hidden = ["record_id", "timestamp", "cold_start"];
+        Some(feed::without(&line[at..], &hidden))
+    });
+    shown.collect()
+}
+
+/// A sink, which must not be asked, and the option that names it.
+fn unasked() -> (Sink, String) {
+    let sink = Sink::ok();
+    let url = sink.url("/logs");
+    (sink, url)
+}
+
+#[test]
+fn check_shows_what_becomes_of_lines() {
+    let (sink, url) = unasked();
+    let lines = concat!(
+        "2024-05-20T16:29:45.009Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tERROR\tboom\n",
+        "{\"level\":30,\"msg\":\"hi\"}\n",
+        "plain\r\n",
+        "\n",
+        "the last line has no end",
+    );
+    for format in ["json", "ndjson"] {
+        let options = [
+            ("BROOKLET_ENDPOINT", url.as_str()),
+            ("BROOKLET_FORMAT", format),
+        ];
+        let ran = check_lines(&options, lines);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let records = final_records(&ran);
+        for expected in [
+            r#"{"type":"function","level":"error","message":"2024-05-20T16:29:45.009Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tERROR\tboom"}"#,
+            r#"{"type":"function","level":"info","message":"hi","record":{"level":30,"msg":"hi"}}"#,
+            r#"{"type":"function","message":"plain"}"#,
+            r#"{"type":"function","message":"the last line has no end"}"#,
+        ] {
+            assert!(
+                records.iter().any(|record| record == expected),
+                "{expected} is not in {records:#?}\n{ran:?}"
+            );
+        }
+        assert!(ran.stdout.matches("kept").count() >= 4, "{ran:?}");
+        assert!(!ran.stdout.contains("dropped"), "{ran:?}");
+    }
+    assert_eq!(sink.received().len(), 0, "the endpoint was asked");
+}
+
+#[test]
+fn check_names_the_rule_that_drops_a_line() {
+    let (sink, url) = unasked();
+    let dropped = "[DEBUG] GET /health";
+    for (name, value, more) in [
+        ("BROOKLET_MIN_LEVEL", "info", "debug"),
+        ("BROOKLET_EXCLUDE", "/nothing/,/health$/", "health$"),
+        ("BROOKLET_INCLUDE", "orders", ""),
+        ("BROOKLET_TYPES", "platform", ""),
+    ] {
+        let ran = check_lines(
+            &[("BROOKLET_ENDPOINT", &url), (name, value)],
+            &format!("{dropped}\n"),
+        );
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stdout.contains("dropped"), "{name}: {ran:?}");
+        assert!(
+            ran.stdout.contains(name) && ran.stdout.contains(more),
+            "{name}: {ran:?}"
+        );
+        assert_eq!(final_records(&ran), Vec::<String>::new(), "{name}: {ran:?}");
+    }
+    assert_eq!(sink.received().len(), 0);
+}
+
+#[test]
+fn check_shows_masks_and_fields() {
+    let (sink, url) = unasked();
+    let options = [
+        ("BROOKLET_ENDPOINT", url.as_str()),
+        ("BROOKLET_REDACT", "email,order=/ord-[0-9]+/"),
+        ("BROOKLET_DROP_FIELDS", "password"),
+    ];
+    let ran = check_lines(
+        &options,
+        "ann@example.com bought ord-17\n{\"password\":\"p\",\"to\":\"ann@example.com\"}\nnothing\n",
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        final_records(&ran),
+        [
+            r#"{"type":"function","message":"[redacted:email] bought [redacted:order]"}"#,
+            r#"{"type":"function","record":{"to":"[redacted:email]"}}"#,
+            r#"{"type":"function","message":"nothing"}"#,
+        ],
+        "{ran:?}"
+    );
+    let names = ran
+        .stdout
+        .lines()
+        .filter(|line| !line.contains("{\"type\":"));
+    let names: String = names.collect::<Vec<_>>().join("\n");
+    assert!(
+        names.contains("email") && names.contains("order"),
+        "the masks are not named: {ran:?}"
+    );
+    assert_eq!(sink.received().len(), 0);
+}
+
+#[test]
+fn check_takes_events_and_batches_as_lines() {
+    let (sink, url) = unasked();
+    let start = r#"{"time":"2031-05-20T00:00:00.000Z","type":"platform.start","record":{"requestId":"r1","version":"$LATEST"}}"#;
+    let of_r1 = r#"{"time":"2031-05-20T00:00:00.001Z","type":"function","record":"of r1\n"}"#;
+    let done = r#"{"time":"2031-05-20T00:00:00.002Z","type":"platform.runtimeDone","record":{"requestId":"r1","status":"timeout"}}"#;
+    for lines in [
+        format!("{start}\n{of_r1}\n{done}\n"),
+        format!("[{start},{of_r1},{done}]\n"),
+    ] {
+        let ran = check_lines(&[("BROOKLET_ENDPOINT", &url)], &lines);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let records = final_records(&ran);
+        assert_eq!(
+            records[..3],
+            [
+                r#"{"type":"platform.start","level":"info","message":"START RequestId: r1 Version: $LATEST","record":{"requestId":"r1","version":"$LATEST"},"request_id":"r1"}"#,
+                r#"{"type":"function","message":"of r1","request_id":"r1"}"#,
+                r#"{"type":"platform.runtimeDone","level":"warn","message":"END RequestId: r1","record":{"requestId":"r1","status":"timeout"},"request_id":"r1"}"#,
+            ],
+            "{ran:?}"
+        );
+    }
+    assert_eq!(sink.received().len(), 0);
+}
+
+#[test]
+fn check_joins_lines_and_samples_them_as_a_function_s() {
+    let (_sink, url) = unasked();
+    let options = [
+        ("BROOKLET_ENDPOINT", url.as_str()),
+        ("BROOKLET_MULTILINE", r"^\S"),
+        ("BROOKLET_SAMPLE", "0"),
+    ];
+    let ran = check_lines(&options, "boom\n\tat a\nnext\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        final_records(&ran),
+        [
+            r#"{"type":"function","message":"boom\n\tat a","sample":1}"#,
+            r#"{"type":"function","message":"next","sample":1}"#,
+        ],
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn check_of_lines_fails_on_a_bad_pattern_and_names_it() {
+    let (sink, url) = unasked();
+    for (name, value, part) in [
+        ("BROOKLET_INCLUDE", "(", "("),
+        ("BROOKLET_EXCLUDE", "/a/,/[z-a]/", "[z-a]"),
+        ("BROOKLET_REDACT", "email,iban", "iban"),
+        ("BROOKLET_MULTILINE", "(?P<", "(?P<"),
+        ("BROOKLET_SAMPLE", "2", "2"),
+        ("BROOKLET_MIN_LEVEL", "loud", "loud"),
+    ] {
+        for lines in ["x y\n", ""] {
+            let ran = check_lines(&[("BROOKLET_ENDPOINT", &url), (name, value)], lines);
+            assert_eq!(ran.code, 1, "{name}: {ran:?}");
+            let all = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(all.contains(name) && all.contains(part), "{name}: {ran:?}");
+            if !lines.is_empty() {
+                assert_eq!(
+                    final_records(&ran).len(),
+                    1,
+                    "the line is still shown: {ran:?}"
+                );
+            }
+        }
+    }
+    // Without lines it is the check it always was.
+    assert_eq!(sink.received().len(), 6);
+}
+
+#[test]
+fn check_without_lines_sends_its_probe() {
+    let sink = Sink::ok();
+    let url = sink.url("/logs");
+    let options = [("BROOKLET_ENDPOINT", url.as_str())];
+    assert_eq!(check_lines(&options, "").code, 0);
+    assert_eq!(
+        sink.received().len(),
+        1,
+        "an empty standard input holds no lines"
+    );
+    assert_eq!(check(&options).code, 0);
+    assert_eq!(sink.received().len(), 2, "nor does /dev/null");
 }
