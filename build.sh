@@ -32,7 +32,7 @@ Rust's standard library for the static targets comes from the first of these tha
      `rustup component add`, given 60 seconds; or from that of nightly;
   2. source: built from Debian's rust-web-src with its rustc-web and cargo-web, which root gets installed by apt;
   3. prebuilt: installed already, or added now with `rustup target add`, given 60 seconds.
-Built from source it is built for size: the layer's zip is an eighth smaller, and only so is it within its limits. The
+Built from source it is built for size: the layer's zip is a quarter smaller, and only so is it within its limits. The
 same commit gives the same bytes for the same compiler and the same choice here.
 
 environment:
@@ -215,7 +215,7 @@ choose_std() {
     if has_std "$own" "$target"; then
       sysroot=$own std=prebuilt origin='prebuilt'
       [ "$BUILD_STD" = prebuilt ] ||
-        say "no source of the standard library is to be had, so the layer gets an eighth larger than it need be"
+        say "no source of the standard library is to be had, so the layer gets a third larger than it need be"
       return
     fi
   fi
