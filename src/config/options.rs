@@ -9,7 +9,7 @@ use super::values::{self, Parsed};
 use crate::cadence::Strategy;
 use crate::http::Verb;
 use crate::lambda::Api;
-use crate::process::{Level, Pattern, Redact, Sample, pattern};
+use crate::process::{Level, Redact, Sample, pattern};
 
 /// One variable.
 #[derive(Debug)]
@@ -194,7 +194,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "REDACT",
         default: "none",
-        help: "What is masked, in text and in the strings of JSON: `email`, `card`, `jwt`, `aws-key`, `ip`, `bearer`, `phone`, and own patterns as `/regex/`, `/regex/i` or `name=/regex/`. It becomes `[redacted:name]`.",
+        help: "What is masked, in text and in the strings of JSON: `email`, `card`, `jwt`, `aws-key`, `ip`, `bearer`, `phone`, and own patterns as `/regex/`, `/regex/i` or `name=/regex/`. It becomes `[redacted:name]`. In a record that is JSON a pattern sees each string alone, and neither keys nor numbers.",
         show: Show::Whole,
         parse: |value, settings| {
             (settings.redact, settings.bad_parts) = Redact::parse(value);
@@ -204,7 +204,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "DROP_FIELDS",
         default: "none",
-        help: "Keys that the JSON records of functions and extensions lose, as `a,b.c`: a dot leads into an object.",
+        help: "Keys that the JSON records of functions and extensions lose, as `a,b.c`: a dot leads into an object. Fields that are read out of them, such as `request_id`, stay.",
         show: Show::Whole,
         parse: |value, settings| {
             value.clone_into(&mut settings.drop_fields);
@@ -227,7 +227,15 @@ pub const OPTIONS: &[Opt] = &[
         help: "A regular expression that first lines match: a function's lines of text that do not are joined to the one before them, up to 1000 lines and 256 KiB.",
         show: Show::Whole,
         parse: |value, settings| {
-            Pattern::new(value, false).map(|first| settings.multiline = Some(first))
+            let (mut first, bad) = pattern::list(value);
+            if let (Some(first), 0) = (first.pop(), first.len()) {
+                settings.multiline = Some(first);
+                return Ok(());
+            }
+            Err(bad
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| "must be one pattern".to_owned()))
         },
     },
     Opt {

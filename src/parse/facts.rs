@@ -2,14 +2,9 @@
 //!
 //! It lends and never interprets: what a level means is the business of `process`.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::fields::Fields;
-use super::text::{self, Text};
+use super::members::Members;
+use super::text;
 
 /// What `process` wants to know of a record that is an object.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +25,46 @@ pub struct Facts<'a> {
     pub timestamp: bool,
 }
 
-/// Reads the facts out of a record; a record that is not an object has none.
+/// Reads the facts out of valid JSON; a record that is not an object has none.
+///
+/// A known name with a value of another kind is passed over, as it is the function's own.
 #[must_use]
-pub fn facts(record: &str) -> Facts<'_> {
+pub fn facts<'a>(record: &'a str) -> Facts<'a> {
+    let mut facts = Facts::default();
     if !record.starts_with('{') {
-        return Facts::default();
+        return facts;
     }
-    serde_json::from_str(record).unwrap_or_default()
+    let mut msg = None;
+    let mut rank = LEVELS.len();
+    let mut level = |facts: &mut Facts<'a>, at: usize, value: Option<&'a str>| {
+        if at < rank
+            && let Some(word) = value.and_then(word)
+        {
+            (rank, facts.level) = (at, Some(word));
+        }
+    };
+    for (name, value) in Members::of(record) {
+        match name.as_bytes() {
+            b"requestId" => facts.request_id = string(value).or(facts.request_id),
+            b"AWSRequestId" | b"function_request_id" => {
+                facts.request_id = facts.request_id.or_else(|| string(value));
+            }
+            b"tenantId" => facts.tenant_id = string(value),
+            b"droppedRecords" => facts.dropped_records = value.parse().unwrap_or(0),
+            b"tracing" => facts.trace = Fields::of(value).inside("value"),
+            b"message" => facts.message = given(value),
+            b"msg" => msg = given(value),
+            b"timestamp" => facts.timestamp = true,
+            b"log" => level(&mut facts, LOG, Fields::of(value).get("level")),
+            other => {
+                if let Some(at) = level_rank(other) {
+                    level(&mut facts, at, Some(value));
+                }
+            }
+        }
+    }
+    facts.message = facts.message.or(msg);
+    facts
 }
 
 /// The names that loggers give the level, the one that is believed first before the others.
@@ -57,99 +85,24 @@ const LEVELS: [&str; 10] = [
 const LOG: usize = 3;
 
 /// The place of a name among [`LEVELS`], in any case.
-fn level_rank(name: &str) -> Option<usize> {
+fn level_rank(name: &[u8]) -> Option<usize> {
     // Most names are none of these, and their first letter tells.
-    if !matches!(
-        name.as_bytes().first(),
-        Some(b'l' | b'L' | b's' | b'S' | b'@')
-    ) {
+    if !matches!(name.first(), Some(b'l' | b'L' | b's' | b'S' | b'@')) {
         return None;
     }
     LEVELS
         .iter()
-        .position(|known| known.eq_ignore_ascii_case(name))
+        .position(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FactsVisitor)
-    }
+/// The inside of a value, if it is a string that is not empty.
+fn string(json: &str) -> Option<&str> {
+    text::inside(json).filter(|inside| !inside.is_empty())
 }
 
-/// Reads facts; a known name with a value of another kind is passed over, as it is the function's own.
-struct FactsVisitor;
-
-impl<'de> Visitor<'de> for FactsVisitor {
-    type Value = Facts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Facts<'de>, A::Error> {
-        let mut facts = Facts::default();
-        let mut msg = None;
-        let mut rank = LEVELS.len();
-        let mut level = |facts: &mut Facts<'de>, at: usize, value: Option<&'de str>| {
-            if at < rank && value.is_some() {
-                (rank, facts.level) = (at, value);
-            }
-        };
-        while let Some(Text(name)) = map.next_key()? {
-            match &*name {
-                "requestId" => facts.request_id = string(map.next_value()?).or(facts.request_id),
-                "AWSRequestId" | "function_request_id" => {
-                    facts.request_id = facts.request_id.or(string(map.next_value()?));
-                }
-                "tenantId" => facts.tenant_id = string(map.next_value()?),
-                "droppedRecords" => {
-                    let raw: &RawValue = map.next_value()?;
-                    facts.dropped_records = raw.get().parse().unwrap_or(0);
-                }
-                "tracing" => {
-                    let raw: &RawValue = map.next_value()?;
-                    facts.trace = Fields::of(raw.get()).inside("value");
-                }
-                "message" => facts.message = given(map.next_value()?),
-                "msg" => msg = given(map.next_value()?),
-                "timestamp" => {
-                    facts.timestamp = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-                "log" => {
-                    let raw: &RawValue = map.next_value()?;
-                    if raw.get().starts_with('{') {
-                        level(
-                            &mut facts,
-                            LOG,
-                            Fields::of(raw.get()).get("level").and_then(word),
-                        );
-                    }
-                }
-                other => match level_rank(other) {
-                    Some(at) => {
-                        let raw: &RawValue = map.next_value()?;
-                        level(&mut facts, at, word(raw.get()));
-                    }
-                    None => {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                },
-            }
-        }
-        facts.message = facts.message.or(msg);
-        Ok(facts)
-    }
-}
-
-/// The inside of a raw value, if it is a string that is not empty.
-fn string(raw: &RawValue) -> Option<&str> {
-    text::inside(raw.get()).filter(|inside| !inside.is_empty())
-}
-
-/// A raw value, if it is a string or an object.
-fn given(raw: &RawValue) -> Option<&str> {
-    Some(raw.get()).filter(|json| json.starts_with(['"', '{']))
+/// A value, if it is a string or an object.
+fn given(json: &str) -> Option<&str> {
+    matches!(json.as_bytes().first(), Some(b'"' | b'{')).then_some(json)
 }
 
 /// A level as it is written: the inside of a string, or a number.

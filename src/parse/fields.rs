@@ -3,23 +3,19 @@
 //! It reads one level and lends JSON text; it must not be used for every line, as it allocates.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::text::{self, Text};
+use super::members::Members;
+use super::text;
 
 /// Names and values of an object, in their order.
 #[derive(Debug, Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Reads an object; anything else has no fields.
+    /// Reads a valid object; anything else has no fields.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
-        serde_json::from_str(json).unwrap_or_default()
+        Self(Members::of(json).collect())
     }
 
     /// The JSON text of a field's value.
@@ -55,31 +51,6 @@ impl<'a> Fields<'a> {
         whole
             .checked_mul(100)?
             .checked_add(digit(0) * 10 + digit(1) + round)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-/// Reads fields.
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(Text(name)) = map.next_key()? {
-            fields.push((name, map.next_value::<&RawValue>()?.get()));
-        }
-        Ok(Fields(fields))
     }
 }
 

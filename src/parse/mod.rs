@@ -6,6 +6,7 @@
 
 mod facts;
 mod fields;
+mod members;
 mod text;
 
 use std::borrow::Cow;
@@ -49,6 +50,15 @@ pub enum Item<'a> {
 pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
     replace_lone_surrogates(body);
     String::from_utf8_lossy(body)
+}
+
+/// Makes JSON that stood in a text fit to be read: there its escapes were text, which [`clean`] leaves alone.
+pub fn clean_document(document: &mut String) {
+    if next_surrogate(document.as_bytes(), 0).is_some() {
+        let mut bytes = std::mem::take(document).into_bytes();
+        replace_lone_surrogates(&mut bytes);
+        *document = String::from_utf8(bytes).unwrap_or_default();
+    }
 }
 
 /// The items of a body, counted and not looked into.

@@ -40,7 +40,10 @@ impl<'de> Visitor<'de> for TextVisitor {
 /// The inside of a JSON string, escapes as they came; `None` for any other value.
 #[must_use]
 pub fn inside(json: &str) -> Option<&str> {
-    json.strip_prefix('"')?.strip_suffix('"')
+    match json.as_bytes() {
+        [b'"', .., b'"'] => json.get(1..json.len() - 1),
+        _ => None,
+    }
 }
 
 /// Whether a text is one JSON object and nothing else.

@@ -16,6 +16,8 @@ pub(super) struct Content<'a> {
     pub(super) level: Option<Level>,
     /// What is read out of the JSON.
     pub(super) facts: Facts<'a>,
+    /// The line that the JSON was found in, as it came.
+    pub(super) line: Option<&'a str>,
 }
 
 /// Reads a record of a function or an extension; `document` takes what had to be unwrapped.
@@ -27,7 +29,7 @@ pub(super) fn read<'a>(record: &'a str, facts: Facts<'a>, document: &'a mut Stri
 }
 
 /// Reads a line of text, which may be a JSON object as a whole or behind the runtime's own words.
-fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
+pub(super) fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
     let level = level::of_text(line);
     let object = if line.ends_with('}') {
         object_in(line)
@@ -41,7 +43,10 @@ fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
             document.clear();
             open(plain, &parse::facts(plain), document);
             let facts = parse::facts(document);
-            return self::object(document, facts, level);
+            return Content {
+                line: Some(line),
+                ..self::object(document, facts, level)
+            };
         }
     }
     Content {
@@ -83,10 +88,19 @@ fn open(record: &str, facts: &Facts<'_>, out: &mut String) {
             ] {
                 out.push_str(part.unwrap_or_default());
             }
+            parse::clean_document(out);
             return;
         }
     }
     out.push_str(record);
+    parse::clean_document(out);
+}
+
+/// The level that a line has which Lambda only wrapped: without a request there was no logger, and `INFO` is Lambda's own word.
+fn wrapped_level(facts: &Facts<'_>) -> Option<Level> {
+    let wrapped = facts.timestamp && facts.request_id.is_none();
+    let line = facts.message.filter(|_| wrapped).and_then(line)?;
+    (facts.level == Some("INFO")).then(|| level::of_text(line))?
 }
 
 /// JSON with nothing left to unwrap; what its message object says of the level is the logger's own word, and `level` that of the line around it.
@@ -97,11 +111,14 @@ fn object<'a>(record: &'a str, facts: Facts<'a>, level: Option<Level>) -> Conten
     Content {
         message: message(&facts),
         record: Some(record),
-        level: inner.level.and_then(level::of_value).or(level),
+        level: (inner.level.and_then(level::of_value))
+            .or_else(|| wrapped_level(&facts))
+            .or(level),
         facts: Facts {
             request_id: facts.request_id.or(inner.request_id),
             ..facts
         },
+        line: None,
     }
 }
 
@@ -133,24 +150,24 @@ fn object_in(line: &str) -> Option<&str> {
 /// A string's inside without its one trailing line end; `None` for any other value.
 pub(super) fn line(record: &str) -> Option<&str> {
     let inside = parse::inside(record)?;
-    let line = without_escape(inside, 'n');
+    let line = without_escape(inside, b'n');
     Some(if line.len() < inside.len() {
-        without_escape(line, 'r')
+        without_escape(line, b'r')
     } else {
         line
     })
 }
 
 /// The inside of a JSON string without a trailing `\n` (or another one-letter escape), told from a backslash and a letter.
-fn without_escape(inside: &str, letter: char) -> &str {
-    let Some(head) = inside.strip_suffix(letter) else {
-        return inside;
-    };
-    let backslashes = head.bytes().rev().take_while(|b| *b == b'\\').count();
-    if backslashes % 2 == 1 {
-        head.strip_suffix('\\').unwrap_or(head)
-    } else {
-        inside
+fn without_escape(inside: &str, letter: u8) -> &str {
+    match inside.as_bytes() {
+        [head @ .., b'\\', last]
+            if *last == letter
+                && head.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 0 =>
+        {
+            inside.get(..head.len()).unwrap_or(inside)
+        }
+        _ => inside,
     }
 }
 
@@ -216,6 +233,13 @@ mod tests {
             Some(r#"{"a":1}"#),
             Some(Level::Info),
         );
+        // Half a surrogate pair, which a strict reader refuses with the whole payload.
+        check(
+            r#""{\"a\":\"\\ud83d \\ud83d\\ude00\"}""#,
+            None,
+            Some(r#"{"a":"\ufffd \ud83d\ude00"}"#),
+            None,
+        );
         for text in [
             r#"{a}"#,
             r"got {\n1}",
@@ -247,6 +271,22 @@ mod tests {
             r#"{"timestamp":"t","level":"INFO","message":{"msg":"x"}}"#,
             Some("x"),
             Some(r#"{"timestamp":"t","level":"INFO","message":{"msg":"x"}}"#),
+            Some(Level::Info),
+        );
+        check(
+            r#"{"timestamp":"t","level":"INFO","message":"{\"msg\":\"\\udc00\"}"}"#,
+            Some(r"\ufffd"),
+            Some(r#"{"timestamp":"t","level":"INFO","message":{"msg":"\ufffd"}}"#),
+            Some(Level::Info),
+        );
+        // A line that no logger of the runtime's wrote.
+        let raw = r#"{"timestamp":"t","level":"INFO","message":"ERROR:root:x"}"#;
+        check(raw, Some("ERROR:root:x"), Some(raw), Some(Level::Error));
+        let logged = r#"{"timestamp":"t","level":"INFO","message":"ERROR:root:x","requestId":"r"}"#;
+        check(
+            logged,
+            Some("ERROR:root:x"),
+            Some(logged),
             Some(Level::Info),
         );
         // A record of the function's own keeps its text as it is.

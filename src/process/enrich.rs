@@ -56,6 +56,8 @@ struct Current {
     trace_id: String,
     /// Its tenant; empty if it has none.
     tenant_id: String,
+    /// The runtime is done with it.
+    done: bool,
 }
 
 /// What was seen of the stream so far.
@@ -69,6 +71,8 @@ pub struct Stream {
     current: Current,
     /// The environment's first request; empty before it.
     first: String,
+    /// The last requests that began.
+    started: Remembered,
     /// Requests that are kept whole, as something failed in them.
     pub(super) failed: Remembered,
     /// What looks for deaths that nobody logs.
@@ -84,6 +88,7 @@ impl Stream {
             sequence: 0,
             current: Current::default(),
             first: String::new(),
+            started: Remembered::default(),
             failed: Remembered::default(),
             watch: Watch::default(),
         }
@@ -132,19 +137,33 @@ impl Stream {
                 if self.first.is_empty() {
                     id.clone_into(&mut self.first);
                 }
+                self.started.add(id);
                 if !options.concurrent {
+                    self.current.done = false;
                     id.clone_into(&mut self.current.request_id);
-                    let trace = facts.trace.map_or("", trace_root);
-                    trace.clone_into(&mut self.current.trace_id);
-                    // A tenant's name is the caller's own text.
+                    // Both are the caller's own text.
+                    let masked = |text| options.redact.text_inside(text, &mut Masks::default());
+                    let header = facts.trace.unwrap_or_default();
+                    let new = masked(header);
+                    trace_root(new.as_deref().unwrap_or(header))
+                        .clone_into(&mut self.current.trace_id);
                     let tenant = facts.tenant_id.unwrap_or_default();
-                    let masked = options.redact.text_inside(tenant, &mut Masks::default());
-                    let tenant = masked.as_deref().unwrap_or(tenant);
-                    tenant.clone_into(&mut self.current.tenant_id);
+                    let new = masked(tenant);
+                    new.as_deref()
+                        .unwrap_or(tenant)
+                        .clone_into(&mut self.current.tenant_id);
                 }
                 facts.request_id.map(Signal::Started)
             }
-            "platform.runtimeDone" => facts.request_id.map(Signal::RuntimeDone),
+            "platform.runtimeDone" => {
+                self.current.done |= facts.request_id == known(&self.current.request_id);
+                facts.request_id.map(Signal::RuntimeDone)
+            }
+            // The runtime begins anew, so what comes now is not of the request that it ended with.
+            "platform.initStart" if self.current.done => {
+                self.current = Current::default();
+                None
+            }
             "platform.report" => facts.request_id.map(Signal::Reported),
             "platform.logsDropped" => Some(Signal::Dropped(facts.dropped_records)),
             _ => None,
@@ -163,7 +182,7 @@ impl Stream {
             return Ok(None);
         };
         let own = facts.request_id;
-        let Some(request_id) = request_of(&self.current, kind, own, options) else {
+        let Some(request_id) = request_of(&self.current, &self.started, kind, own, options) else {
             return Ok(Some(WHOLE));
         };
         if failed {
@@ -190,7 +209,7 @@ impl Stream {
     ) {
         if kind == "function" {
             let own = facts.request_id;
-            let request_id = request_of(&self.current, kind, own, options);
+            let request_id = request_of(&self.current, &self.started, kind, own, options);
             self.watch
                 .line(request_id.unwrap_or_default(), message, record);
         }
@@ -205,7 +224,7 @@ impl Stream {
     ) -> Record<'a> {
         self.sequence += 1;
         let own = facts.request_id;
-        let request_id = request_of(&self.current, &event.kind, own, options);
+        let request_id = request_of(&self.current, &self.started, &event.kind, own, options);
         let known_of = self.known_of(request_id);
         Record {
             timestamp: event.time,
@@ -258,14 +277,29 @@ impl Stream {
 /// The request that an event belongs to: its own, or the one that the stream is at.
 fn request_of<'a>(
     current: &'a Current,
+    started: &Remembered,
     kind: &str,
     own: Option<&'a str>,
     options: &Options,
 ) -> Option<&'a str> {
-    // Extensions log outside of any request; everything else belongs to the request that the stream is at.
-    let from_stream = !options.concurrent && kind != "extension";
-    own.or_else(|| known(&current.request_id).filter(|_| from_stream))
+    let current = known(&current.request_id);
+    if options.concurrent || current.is_none() {
+        return own.filter(|id| id.len() <= ID_MAX);
+    }
+    match kind {
+        // What a function calls `requestId` may be that of another service, of which the stream knows nothing.
+        "function" => own
+            .filter(|id| own == current || started.has(id))
+            .or(current),
+        // The Logs API's word of a death, a text.
+        "platform.fault" => current,
+        // Extensions log outside of any request, and the platform tells which one it means.
+        _ => own,
+    }
 }
+
+/// The bytes of a request's id; a longer one is something else.
+const ID_MAX: usize = 128;
 
 /// Text that is not empty.
 fn known(text: &str) -> Option<&str> {
@@ -366,7 +400,10 @@ mod tests {
         {"type":"platform.start","record":{"requestId":"r2"}},
         {"type":"platform.report","record":{"requestId":"r1"}},
         {"type":"function","record":{"requestId":"r1","message":"late"}},
-        {"type":"function","record":"of r2"}]"#;
+        {"type":"function","record":{"requestId":"of a gateway"}},
+        {"type":"platform.runtimeDone","record":{"requestId":"r2"}},
+        {"type":"platform.initStart","record":{"phase":"invoke"}},
+        {"type":"function","record":"in init again"}]"#;
 
     #[test]
     fn text_lines_belong_to_the_request_that_the_stream_is_at() {
@@ -383,6 +420,9 @@ mod tests {
                 row("r1", "", "", Some(true)),
                 row("r1", "", "", Some(true)),
                 row("r2", "", "", Some(false)),
+                row("r2", "", "", Some(false)),
+                row("", "", "", None),
+                row("", "", "", None),
             ]
         );
     }
@@ -396,7 +436,22 @@ mod tests {
         let some = |id: &str| known(id).map(ToOwned::to_owned);
         assert_eq!(
             seen,
-            ["", "", "r1", "", "", "r1", "r2", "r1", "r1", ""].map(some)
+            [
+                "",
+                "",
+                "r1",
+                "",
+                "",
+                "r1",
+                "r2",
+                "r1",
+                "r1",
+                "of a gateway",
+                "r2",
+                "",
+                ""
+            ]
+            .map(some)
         );
     }
 }

@@ -97,6 +97,10 @@ pub enum Signal<'a> {
 pub struct Scratch {
     /// JSON that was unwrapped.
     document: String,
+    /// The line that it was found in, masked.
+    masked_line: String,
+    /// JSON that was unwrapped from that.
+    reopened: String,
     /// The line of a platform event.
     line: String,
     /// What redaction and the choice of fields left of a record.
@@ -112,8 +116,8 @@ struct Rewritten {
     message: Option<String>,
     /// The JSON.
     record: Option<String>,
-    /// The ids: request, trace, tenant.
-    ids: [Option<String>; 3],
+    /// The ids: request, tracing header, trace, tenant.
+    ids: [Option<String>; 4],
 }
 
 /// Takes an event through the stage.
@@ -132,6 +136,8 @@ pub fn process<'a, 'body>(
     let (mut signal, mut failed) = (None, false);
     let Scratch {
         document,
+        masked_line,
+        reopened,
         line,
         rewritten,
         masks,
@@ -141,8 +147,9 @@ pub fn process<'a, 'body>(
         signal = stream.observe(event, &facts, fields, options);
         failed = platform::failed(fields);
     }
-    if let Err(dropped) = options.select.by_type(event) {
-        return (Err(dropped), signal);
+    let wanted = options.select.by_type(event);
+    if let (Err(dropped), false) = (wanted, is_platform) {
+        return (Err(dropped), None);
     }
     let content = match &fields {
         Some(fields) => {
@@ -154,20 +161,31 @@ pub fn process<'a, 'body>(
                 record: Some(raw).filter(|raw| !raw.starts_with('"')),
                 level: platform::level(&event.kind, fields),
                 facts,
+                line: None,
             }
         }
         None => content::read(raw, facts, document),
     };
     failed |= content.level >= Some(Level::Error);
-    let kept = stream.sample(&event.kind, &content.facts, failed, options);
-    if let Err(dropped) = options.select.by_content(&content, is_platform) {
+    // An invocation that failed is known even where the event that tells it is not shipped.
+    let sampled = stream.sample(&event.kind, &content.facts, failed, options);
+    let selected = wanted.and_then(|()| options.select.by_content(&content, is_platform));
+    if let Err(dropped @ (Dropped::Type | Dropped::Exclude(_))) = selected {
         return (Err(dropped), signal);
     }
     masks.reset();
+    let level = content.level;
+    let content = match mask_line(&content, options, masks) {
+        Some(line) => {
+            *masked_line = line;
+            content::text(masked_line, reopened)
+        }
+        None => content,
+    };
     let Rewritten {
         message: new_message,
         record: new_record,
-        ids: [new_request, new_trace, new_tenant],
+        ids: [new_request, new_header, new_trace, new_tenant],
     } = rewritten;
     let (message, record) = rewrite(
         &content,
@@ -177,10 +195,10 @@ pub fn process<'a, 'body>(
         new_message,
         new_record,
     );
-    let facts = content.facts;
-    // What led to a death is worth knowing even where it is not kept.
+    let mut facts = content.facts;
+    // What led to a death is worth knowing even where it is not shipped.
     stream.remember(&event.kind, &facts, message, record, options);
-    let sample = match kept {
+    let sample = match selected.and(sampled) {
         Ok(sample) => sample,
         Err(dropped) => return (Err(dropped), signal),
     };
@@ -190,19 +208,28 @@ pub fn process<'a, 'body>(
                 *value = Cow::Owned(masked);
             }
         }
+        facts.trace = masked(facts.trace, options, masks, new_header);
     }
     let enriched = stream.enrich(event, &facts, options);
-    let record = Record {
-        level: content.level,
+    let mut record = Record {
+        level,
         message,
         record,
-        request_id: masked(enriched.request_id, options, masks, new_request),
-        trace_id: masked(enriched.trace_id, options, masks, new_trace),
-        tenant_id: masked(enriched.tenant_id, options, masks, new_tenant),
         sample,
         ..enriched
     };
+    if !options.redact.is_empty() {
+        record.request_id = masked(record.request_id, options, masks, new_request);
+        record.trace_id = masked(record.trace_id, options, masks, new_trace);
+        record.tenant_id = masked(record.tenant_id, options, masks, new_tenant);
+    }
     (Ok(record), signal)
+}
+
+/// Masks a line that JSON was found in as the text that it is, as a pattern may see more in it than in the strings of the JSON.
+fn mask_line(content: &Content<'_>, options: &Options, masks: &mut Masks) -> Option<String> {
+    let line = content.line.filter(|_| !options.redact.is_empty())?;
+    options.redact.text_inside(line, masks)
 }
 
 /// Masks what is to be masked and takes out the keys that are not wanted; gives back what the record then holds.
@@ -248,9 +275,105 @@ fn masked<'a>(
     masks: &mut Masks,
     new: &'a mut Option<String>,
 ) -> Option<&'a str> {
-    if options.redact.is_empty() {
-        return id;
-    }
     *new = id.and_then(|id| options.redact.text_inside(id, masks));
     new.as_deref().or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options that ship everything, changed.
+    fn options(change: impl FnOnce(&mut Options)) -> Options {
+        let mut options = Options {
+            select: Select {
+                types: Types {
+                    platform: true,
+                    function: true,
+                    extension: true,
+                },
+                min_level: None,
+                include: Vec::new(),
+                exclude: Vec::new(),
+            },
+            sample: None,
+            redact: Redact::default(),
+            fields: Fields::default(),
+            multiline: None,
+            concurrent: false,
+        };
+        change(&mut options);
+        options
+    }
+
+    /// `message|record|trace_id` of each event of a batch, `-` for one that is dropped.
+    fn shipped(batch: &str, options: &Options) -> Vec<String> {
+        let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
+        let mut seen = Vec::new();
+        for item in parse::batch(batch) {
+            let parse::Item::Event(mut event) = item else {
+                panic!("unreadable");
+            };
+            let (record, _) = process(&mut event, options, &mut stream, &mut scratch);
+            seen.push(record.map_or_else(
+                |_| "-".to_owned(),
+                |record| {
+                    [record.message, record.record, record.trace_id]
+                        .map(Option::unwrap_or_default)
+                        .join("|")
+                },
+            ));
+        }
+        seen
+    }
+
+    #[test]
+    fn a_line_is_masked_as_text_before_it_is_json() {
+        let options = options(|options| {
+            (options.redact, _) = Redact::parse(r#"card,/"password":"[^"]*"/,/secret=\w+/"#);
+        });
+        let batch = r#"[
+            {"type":"function","record":"{\"card\":4111111111111111,\"a\":1}"},
+            {"type":"function","record":"{\"password\":\"x\",\"a\":1}"},
+            {"type":"function","record":"{\"a\":\"secret=x\",\"message\":\"m\"}"},
+            {"type":"function","record":"{\"a\":\"4111 1111 1111 1111\"}"}]"#;
+        assert_eq!(
+            shipped(batch, &options),
+            [
+                r#"{\"card\":[redacted:card],\"a\":1}||"#,
+                r#"{[redacted],\"a\":1}||"#,
+                r#"m|{"a":"[redacted]","message":"m"}|"#,
+                r#"|{"a":"[redacted:card]"}|"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tracing_header_is_masked_before_its_root_is_read() {
+        let options = options(|options| {
+            (options.redact, _) = Redact::parse("/Root=[^;]*/");
+        });
+        let batch = r#"[
+            {"type":"platform.start","record":{"requestId":"r","tracing":{"value":"Root=1-a;Sampled=1"}}},
+            {"type":"function","record":"x"}]"#;
+        assert!(
+            shipped(batch, &options)
+                .iter()
+                .all(|line| line.ends_with('|'))
+        );
+    }
+
+    #[test]
+    fn a_failure_is_known_even_where_its_event_is_not_shipped() {
+        let options = options(|options| {
+            options.select.types.platform = false;
+            options.sample = Sample::parse("0").expect("a fraction");
+        });
+        let batch = r#"[
+            {"type":"platform.start","record":{"requestId":"r"}},
+            {"type":"function","record":"before"},
+            {"type":"platform.runtimeDone","record":{"requestId":"r","status":"timeout"}},
+            {"type":"function","record":"after"}]"#;
+        assert_eq!(shipped(batch, &options), ["-", "-", "-", "after||"]);
+    }
 }

@@ -83,6 +83,11 @@ const REMEMBERED_MAX: usize = 64;
 pub(super) struct Remembered(VecDeque<String>);
 
 impl Remembered {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this one is among them.
     pub(super) fn has(&self, request_id: &str) -> bool {
         self.0.iter().any(|known| known == request_id)
@@ -98,6 +103,11 @@ impl Remembered {
         }
         self.0.push_back(request_id.to_owned());
         true
+    }
+
+    /// Forgets one.
+    pub(super) fn forget(&mut self, request_id: &str) {
+        self.0.retain(|known| known != request_id);
     }
 }
 

@@ -86,10 +86,12 @@ pub(super) struct Watch {
     crash: Option<Suspicion>,
     /// A failed init that waits for its report.
     init: Option<Suspicion>,
+    /// Whether the failure of this init was told, or it went well.
+    init_over: bool,
     /// Whether the failure of this init was told.
     init_told: bool,
-    /// Whether an init went well, or a request began, which comes after it.
-    began: bool,
+    /// Requests that began and were not reported, for the end of an environment where they overlap.
+    under_way: Remembered,
     /// The longest that the current invocation may run, in milliseconds.
     limit_ms: Option<u64>,
     /// What was found and not fetched.
@@ -134,24 +136,37 @@ impl Watch {
         let timed_out = status == "timeout" || TIMEOUTS.contains(&error_type);
         // The Logs API calls an error that was handled a failure too, and tells of a death in another event.
         let crashed = CRASHES.contains(&error_type);
+        // A report may come behind the next request's start; when that is over too it will not come.
+        let other = |crash: &Suspicion| crash.request_id != request_id;
+        if kind == "platform.runtimeDone" && self.crash.as_ref().is_some_and(other) {
+            self.settle();
+        }
+        if kind == "platform.report" {
+            self.under_way.forget(request_id);
+        }
         match kind {
-            "platform.initStart" => (self.init, self.init_told) = (None, false),
-            "platform.initRuntimeDone" if status != "success" => {
+            "platform.initStart" | "platform.restoreStart" => {
+                (self.init, self.init_over, self.init_told) = (None, false, false);
+            }
+            "platform.initRuntimeDone" | "platform.restoreRuntimeDone" if status != "success" => {
                 self.init = Some(Suspicion::of("", fields));
             }
-            "platform.initReport" => {
+            "platform.initReport" | "platform.restoreReport" => {
                 let suspicion = self.init.take();
-                self.began |= status == "success";
                 if status != "success" || suspicion.is_some() {
                     let mut suspicion = suspicion.unwrap_or_else(|| Suspicion::of("", fields));
                     suspicion.figures(fields);
+                    let timed_out = timed_out || TIMEOUTS.contains(&&*suspicion.error_type);
                     self.init_failed(suspicion, timed_out);
                 }
+                self.init_over = true;
             }
-            // A report that has not come until the next request will not come.
             "platform.start" => {
-                self.began = true;
-                self.settle();
+                self.settle_init();
+                self.init_over = true;
+                // A request that is tried again has the same id, and may die again.
+                self.told.forget(request_id);
+                self.under_way.add(request_id);
             }
             "platform.runtimeDone" | "platform.report" if timed_out => {
                 let mut suspicion = Suspicion::of(request_id, fields);
@@ -207,8 +222,12 @@ impl Watch {
                 self.timed_out(suspicion, None);
             }
             "failure" if untold => self.crashed(suspicion, None),
-            "failure" if end.invoked.is_empty() && !self.init_told && !self.began => {
+            "failure" if end.invoked.is_empty() && !self.init_over && !self.init_told => {
                 self.init_failed(suspicion, false);
+            }
+            // Where requests overlap no INVOKE event tells which ones it took.
+            "failure" if end.invoked.is_empty() && !self.under_way.is_empty() => {
+                self.crashed(suspicion, None);
             }
             _ => {}
         }
@@ -216,11 +235,16 @@ impl Watch {
 
     /// Tells what waited for a report that will not come.
     fn settle(&mut self) {
-        if let Some(init) = self.init.take() {
-            self.init_failed(init, false);
-        }
+        self.settle_init();
         if let Some(crash) = self.crash.take() {
             self.crashed(crash, None);
+        }
+    }
+
+    /// Tells of an init whose report will not come.
+    fn settle_init(&mut self) {
+        if let Some(init) = self.init.take() {
+            self.init_failed(init, false);
         }
     }
 
@@ -444,11 +468,30 @@ mod tests {
             seen.len() == 1 && seen.iter().all(|line| line.starts_with(crash)),
             "{seen:?}"
         );
-        // The report that does not come is not waited for beyond the next request.
+        // The report may come late, and is not waited for beyond the next request's end.
         let next = ("platform.start", r#"{"requestId":"s"}"#);
+        let next_done = (
+            "platform.runtimeDone",
+            r#"{"requestId":"s","status":"success"}"#,
+        );
         let mut watch = Watch::default();
-        assert_eq!(found(&mut watch, &[START, done]), Vec::<String>::new());
-        assert_eq!(found(&mut watch, &[next]).len(), 1);
+        assert_eq!(
+            found(&mut watch, &[START, done, next]),
+            Vec::<String>::new()
+        );
+        assert!(
+            found(&mut watch, &[full])
+                .concat()
+                .contains("out_of_memory")
+        );
+        let mut watch = Watch::default();
+        assert_eq!(found(&mut watch, &[START, done, next, next_done]).len(), 1);
+        // The same request may be tried again, and die again.
+        let mut watch = Watch::default();
+        assert_eq!(
+            found(&mut watch, &[START, done, half, START, done, half]).len(),
+            2
+        );
     }
 
     #[test]
@@ -490,6 +533,11 @@ mod tests {
         let mut watch = Watch::default();
         assert_eq!(found(&mut watch, &[begin, done, report]), [told]);
         assert_eq!(found(&mut watch, &[begin, done, report, report]), [told]);
+        let restored = (
+            "platform.restoreReport",
+            r#"{"status":"timeout","errorType":"Sandbox.Timedout"}"#,
+        );
+        assert_eq!(found(&mut Watch::default(), &[restored]).len(), 1);
         let late = (
             "platform.initReport",
             r#"{"phase":"init","status":"timeout"}"#,
@@ -518,6 +566,20 @@ mod tests {
         );
         assert_eq!(told("failure", "r", true), one("brooklet.crash"));
         assert_eq!(told("failure", "", false), one("brooklet.init_failure"));
+        // Where requests overlap there is no INVOKE event: one that was begun and not reported was under way.
+        let good = ("platform.initReport", r#"{"status":"success"}"#);
+        for (events, expected) in [(&[good][..], false), (&[good, START], true)] {
+            let mut watch = Watch::default();
+            assert_eq!(found(&mut watch, events), Vec::<String>::new());
+            watch.end(End {
+                reason: "failure",
+                invoked: "",
+                running: false,
+                limit_ms: None,
+            });
+            let told = found(&mut watch, &[]).concat();
+            assert_eq!(told.starts_with("brooklet.crash"), expected, "{told}");
+        }
         for (reason, invoked, running) in [
             ("spindown", "r", true),
             ("timeout", "r", false),

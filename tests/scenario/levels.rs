@@ -17,7 +17,14 @@ fn judge(case: &Case, wrapped: bool, fed: &Fed, number: usize) -> Option<String>
     };
     let text = |name: &str| fields.get(name).map(|raw| model::string(raw));
     let (level, record) = if wrapped {
-        (Some("info".to_owned()), Some(feed::wrapped(&case.line)))
+        // `INFO` is Lambda's own word for whatever was only printed; a logger's mark in the line says more.
+        let none = case.level.as_deref() == Some("none");
+        let level = if none {
+            Some("info".to_owned())
+        } else {
+            case.level.clone()
+        };
+        (level, Some(feed::wrapped(&case.line)))
     } else {
         (case.level.clone(), case.record.clone())
     };

@@ -358,13 +358,20 @@ fn the_json_of_every_logger_stays_json_and_keeps_its_keys() {
     // Whatever the patterns hit, and they hit much: digits, letters, quotes' neighbours.
     let patterns = r"d=/[0-9]+/,/[aeiou]/i,/\\/,/\x22/,/[\t\n]/";
     for format in FORMATS {
-        for make in [line as fn(&str) -> Told, |text| json(feed::wrapped(text))] {
+        let makes = [line as fn(&str) -> Told, |text| json(feed::wrapped(text))];
+        for (make, events_are_lines) in makes.into_iter().zip([true, false]) {
             let events: Vec<Told> = cases.iter().map(|case| make(&case.line)).collect();
             let plain = feed(format, &[], std::slice::from_ref(&events));
             let fed = feed(format, &[("BROOKLET_REDACT", patterns)], &[events]);
             for (number, case) in cases.iter().enumerate() {
                 let (before, after) = (plain.fields(number), fed.fields(number));
                 let (before, after) = (before.expect("a record"), after.expect("a record"));
+                // A line of text is masked as text: where that spoils the JSON in it, it stays text.
+                let is_line = events_are_lines && before.contains_key("record");
+                if is_line && !after.contains_key("record") {
+                    assert!(after.contains_key("message"), "{case:?}");
+                    continue;
+                }
                 assert_eq!(
                     before.keys().collect::<Vec<_>>(),
                     after.keys().collect::<Vec<_>>(),

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{alnum, at, back, before, run, word};
+use super::bytes::{alnum, at, before, run, word};
 
 /// The first place at or behind another that holds a byte.
 fn next(bytes: &[u8], byte: u8, from: usize) -> Option<usize> {
@@ -143,24 +143,51 @@ const KEY_IDS: [&[u8]; 11] = [
     b"APKA",
 ];
 
+/// The length of an access key id.
+const KEY_ID: usize = 20;
+
+/// The length of a secret access key.
+const SECRET: usize = 40;
+
+/// Slashes that a secret access key may have: more of them make a path (one key in 2,000 has five).
+const SLASHES_MAX: usize = 4;
+
 /// An AWS access key id or secret access key.
+///
+/// Both are looked for in one pass: a search for each alone would read the rest of a text that holds only the other again and again.
 pub(super) fn aws_key(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    match (key_id(bytes, from), secret(bytes, from)) {
-        (Some(id), Some(secret)) => Some(if id.start < secret.start { id } else { secret }),
-        (id, secret) => id.or(secret),
+    let base64 = |byte| alnum(byte) || matches!(byte, b'/' | b'+');
+    let mut place = from;
+    loop {
+        // A key that begins from here on holds the twentieth byte, or begins behind it.
+        let probe = place + KEY_ID - 1;
+        if !base64(*bytes.get(probe)?) {
+            place = probe + 1;
+            continue;
+        }
+        let head = bytes.get(place..probe)?;
+        let begin = probe - head.iter().rev().take_while(|byte| base64(**byte)).count();
+        let end = run(bytes, probe, base64);
+        if is_secret(bytes, begin..end) {
+            return Some(begin..end);
+        }
+        if let Some(id) = key_id(bytes, begin..end) {
+            return Some(id);
+        }
+        place = end;
     }
 }
 
-/// An AWS access key id: four letters that tell its kind, and sixteen capitals and digits.
-fn key_id(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    let mut begin = from;
+/// An AWS access key id within a run of base64: four letters that tell its kind, and sixteen capitals and digits.
+fn key_id(bytes: &[u8], within: Range<usize>) -> Option<Range<usize>> {
+    let mut begin = within.start;
     loop {
-        begin = next(bytes, b'A', begin)?;
+        begin = next(bytes.get(..within.end)?, b'A', begin)?;
         let end = run(bytes, begin, |b| {
             b.is_ascii_uppercase() || b.is_ascii_digit()
         });
-        if end - begin == 20
+        if end - begin == KEY_ID
             && KEY_IDS.contains(&bytes.get(begin..begin + 4)?)
             && !alnum(before(bytes, begin))
             && !alnum(at(bytes, end))
@@ -171,45 +198,24 @@ fn key_id(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     }
 }
 
-/// The length of a secret access key.
-const SECRET: usize = 40;
-
-/// Slashes that a secret access key may have: more of them make a path (one key in 2,000 has five).
-const SLASHES_MAX: usize = 4;
-
-/// An AWS secret access key: forty characters of base64.
-fn secret(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+/// Whether a run of base64 is an AWS secret access key: forty characters.
+fn is_secret(bytes: &[u8], run: Range<usize>) -> bool {
     let base64 = |byte| alnum(byte) || matches!(byte, b'/' | b'+');
-    let mut place = from;
-    loop {
-        // A key that begins from here on holds the fortieth byte, or begins behind it.
-        let probe = place + SECRET - 1;
-        if !base64(*bytes.get(probe)?) {
-            place = probe + 1;
-            continue;
-        }
-        let begin = back(bytes, probe, base64);
-        place = run(bytes, probe, base64);
-        let other = |byte| matches!(byte, b'-' | b'_');
-        if place - begin != SECRET
-            || begin < from
-            || other(before(bytes, begin))
-            || other(at(bytes, place))
-            || at(bytes, place) == b'='
-        {
-            continue;
-        }
-        let key = bytes.get(begin..place)?;
-        let has = |class: fn(&u8) -> bool| key.iter().any(class);
-        if has(u8::is_ascii_uppercase)
-            && has(u8::is_ascii_lowercase)
-            && has(u8::is_ascii_digit)
-            && has(|b| !b.is_ascii_hexdigit())
-            && key.iter().filter(|b| **b == b'/').count() <= SLASHES_MAX
-        {
-            return Some(begin..place);
-        }
+    let other = |byte| matches!(byte, b'-' | b'_') || base64(byte);
+    if run.len() != SECRET
+        || other(before(bytes, run.start))
+        || other(at(bytes, run.end))
+        || at(bytes, run.end) == b'='
+    {
+        return false;
     }
+    let key = bytes.get(run).unwrap_or_default();
+    let has = |class: fn(&u8) -> bool| key.iter().any(class);
+    has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
+        && has(|b| !b.is_ascii_hexdigit())
+        && key.iter().filter(|b| **b == b'/').count() <= SLASHES_MAX
 }
 
 /// The least length of a bearer token.
