@@ -12,7 +12,7 @@ import uuid
 
 import sandbox
 from emulator import MANAGED, PATIENCE, STANDARD, Emulator
-from sink import Sink
+from sink import Sink, line
 
 # What the function writes when it starts, before any request.
 STARTING = ["function starts, on stdout", "function starts, on stderr"]
@@ -65,7 +65,7 @@ def invoke_all(rie, rounds):
 
 def same_lines(sink, written):
     """Every line at the sink exactly once, and nothing else of the function."""
-    wanted, found = collections.Counter(written), collections.Counter(sink.messages())
+    wanted, found = collections.Counter(map(line, written)), collections.Counter(sink.messages())
     lost, more = wanted - found, found - wanted
     assert not lost and not more, "%d lines lost, %d too many of %d; lost: %.400s; too many: %.400s" % (
         sum(lost.values()), sum(more.values()), len(written), list(lost)[:4], list(more)[:4],

@@ -14,8 +14,9 @@ import time
 FIELDS = {
     "timestamp", "type", "level", "message", "record", "request_id", "trace_id", "tenant_id", "cold_start",
     "function_name", "function_version", "function_arn", "function_memory_mb", "region", "account_id", "record_id",
-    "tags",
+    "tags", "sample", "service_name", "extra",
 }
+LEVELS = {"trace", "debug", "info", "warn", "error", "fatal"}
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 
 
@@ -58,6 +59,16 @@ def check(record):
         assert record.get(name), "no %s in %r" % (name, record)
     assert TIME.match(record["timestamp"]), "timestamp %r" % record["timestamp"]
     assert "message" in record or "record" in record, "neither message nor record in %r" % (record,)
+    assert record.get("level", "info") in LEVELS, "level %r" % record["level"]
+
+
+def line(text):
+    """A line as it is compared: one that is a JSON object by what it holds, any other as it is written."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else text
 
 
 class Sink:
@@ -122,13 +133,16 @@ class Sink:
         return [record for request in requests for record in request.records()]
 
     def messages(self, kind="function"):
-        """The messages of one type so far; a record without one is a failure."""
+        """The lines of one type so far: a message alone, or the JSON object that a line was, with its own message beside it."""
         found = []
         for record in self.records():
             if record["type"] == kind:
-                assert isinstance(record.get("message"), str), "no message in %r" % (record,)
-                assert "record" not in record, "message and record in %r" % (record,)
-                found.append(record["message"])
+                if "record" in record:
+                    assert record.get("message") == record["record"].get("message"), "message of %r" % (record,)
+                    found.append(line(json.dumps(record["record"])))
+                else:
+                    assert isinstance(record.get("message"), str), "no message in %r" % (record,)
+                    found.append(record["message"])
         return found
 
     def wait(self, what, true, seconds=20):
