@@ -13,8 +13,8 @@
 use brooklet::encode;
 use brooklet::parse::{self, Event, Item};
 use brooklet::process::{
-    self, Fields, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Select, Stream,
-    Types,
+    self, Fields, Identity, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Select,
+    Stream, Types,
 };
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -98,7 +98,19 @@ fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
 
 /// Runs a batch through parse, process and encode.
 fn run(bencher: Bencher<'_, '_>, text: &str, options: &Options) {
-    let encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
+    run_as("ndjson", bencher, text, options);
+}
+
+/// The same in a format.
+fn run_as(format: &str, bencher: Bencher<'_, '_>, text: &str, options: &Options) {
+    let mut encoder = (encode::format(format).unwrap().encoder)(&encode::Options::default());
+    encoder.identify(&Identity {
+        function_name: Some("orders".into()),
+        function_version: Some("$LATEST".into()),
+        region: Some("eu-central-1".into()),
+        account_id: Some("123456789012".into()),
+        ..Identity::default()
+    });
     let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
     let mut multiline = Multiline::new(options.multiline.clone());
     let mut out = Vec::new();
@@ -250,4 +262,19 @@ fn long_3_redact(bencher: Bencher<'_, '_>, rule: &str) {
 fn long_4_redact_by_ten_rules(bencher: Bencher<'_, '_>) {
     let rules = r"email,card,jwt,aws-key,ip,bearer,phone,/password=\S+/,/session-[0-9a-f]+/,iban=/\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b/";
     run(bencher, &long_lines(), &redact(rules));
+}
+
+/// The names of all formats.
+fn formats() -> impl Iterator<Item = &'static str> {
+    encode::FORMATS.iter().map(|format| format.name)
+}
+
+#[divan::bench(args = formats())]
+fn text_9_format(bencher: Bencher<'_, '_>, format: &str) {
+    run_as(format, bencher, &lines(), &plain());
+}
+
+#[divan::bench(args = formats())]
+fn json_9_format(bencher: Bencher<'_, '_>, format: &str) {
+    run_as(format, bencher, &objects(), &plain());
 }

@@ -21,6 +21,7 @@
 )]
 
 mod corpus;
+mod formats;
 mod harness;
 #[allow(
     dead_code,

@@ -155,7 +155,7 @@ pub(crate) fn string(json: &str) -> String {
 }
 
 /// Reads one record.
-fn record(json: &str) -> Record {
+pub(crate) fn record(json: &str) -> Record {
     let fields: Fields<'_> = serde_json::from_str(json)
         .unwrap_or_else(|error| panic!("a record is not an object: {error}: {json:.300}"));
     let mut names = HashSet::new();

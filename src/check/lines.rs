@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::line;
 use crate::config::{self, DryRun, Environment};
-use crate::encode::Encode;
+use crate::encode::{self, Encode};
 use crate::parse::{self, Event, Item};
 use crate::process::{self, Dropped, Multiline, Offer, Record, Scratch, Stream};
 
@@ -21,7 +21,7 @@ pub(super) fn run(environment: &Environment, text: &str) -> super::Verdict {
     for problem in &problems {
         line(&mut report, "option", &problem.to_string());
     }
-    let mut encoder = (dry_run.format.encoder)(&dry_run.encode);
+    let mut encoder = (encode::shown(dry_run.format).encoder)(&dry_run.encode);
     encoder.identify(&dry_run.identity);
     let mut shown = Shown {
         multiline: Multiline::new(dry_run.process.multiline.clone()),

@@ -1,5 +1,6 @@
 //! `brooklet --check`: validates the configuration, sends one probe record the way every record goes, and prints what the destination said.
 
+mod hints;
 mod lines;
 
 use std::fmt::Write;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::config::{self, Config, Environment, Inert};
-use crate::encode::Encode;
+use crate::encode::{self, Encode};
 use crate::http;
 use crate::link::Hurry;
 use crate::process::{Level, Record};
@@ -87,11 +88,11 @@ fn probe(config: Config, report: &mut String) -> bool {
         out.extend_from_slice(separator.as_bytes());
     });
     let batch = buffer.batch(usize::MAX, 1);
-    let fragment = buffer
-        .fragments(batch, separator)
-        .next()
-        .unwrap_or_default();
-    line(report, "record", &excerpt(fragment));
+    let mut readable = (encode::shown(options.format).encoder)(&options.encode);
+    readable.identify(&config.identity);
+    let mut record = Vec::new();
+    write_probe(&*readable, &mut record);
+    line(report, "record", &excerpt(&record));
     let mut destination = Destination::new(options.destination, Hurry::default());
     let shaped = Shaped::of(&*encoder, &options.format.frame, &buffer, batch, None);
     let stats = Stats::default();
@@ -105,12 +106,11 @@ fn probe(config: Config, report: &mut String) -> bool {
         }
     );
     line(report, "result", &outcome.to_string());
+    if let Some(hint) = hints::hint(options.format.name, &outcome).filter(|_| !good) {
+        line(report, "hint", hint);
+    }
     if let Outcome::Delivered { odd: Some(odd), .. } = outcome {
-        line(
-            report,
-            "but",
-            &format!("that is {odd}: is the endpoint right?"),
-        );
+        line(report, "but", &format!("that is {odd}"));
     }
     if stats.retried.get() > 0 {
         line(report, "tries", &(stats.retried.get() + 1).to_string());

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use crate::error::Error;
 
 /// The names that this program looks at begin with one of these.
-const PREFIXES: [&str; 3] = ["BROOKLET_", "AWS_", "OTEL_"];
+const PREFIXES: [&str; 4] = ["BROOKLET_", "AWS_", "DD_", "OTEL_"];
 
 /// The variables of this process that concern us.
 #[derive(Clone, Default)]

@@ -2,9 +2,12 @@
 //!
 //! A bad value never fails the function: it is named once, with what was given and what is taken instead.
 
+mod bulk;
 mod environment;
 mod options;
+mod otel;
 mod values;
+mod vendor;
 
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +30,8 @@ use crate::send;
 #[allow(clippy::missing_docs_in_private_items, reason = "OPTIONS says it")]
 pub struct Settings {
     endpoint: Option<String>,
+    /// Whether the endpoint is called as it is, even if it has no path.
+    exact: bool,
     format: Option<&'static Format>,
     key_header: Option<values::Pair>,
     method: http::Verb,
@@ -67,6 +72,7 @@ impl Settings {
     fn default_values() -> Self {
         Self {
             endpoint: None,
+            exact: false,
             format: None,
             key_header: None,
             method: http::Verb::Post,
@@ -253,6 +259,7 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
             taken: "its other parts".to_owned(),
         }));
     }
+    vendor::fill(&mut settings, environment);
     let known = |name: &str| {
         OPTIONS
             .iter()
@@ -264,6 +271,7 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
             taken: String::new(),
         });
     }
+    otel::apply(environment, &mut settings, &mut problems);
     (settings, problems)
 }
 
@@ -287,7 +295,13 @@ fn build(
         );
         return Err(Inert::Because(why));
     };
-    let url = http::with_path(&url, format.path);
+    // What OpenTelemetry's variables name is the whole URL.
+    let url = if settings.exact {
+        url
+    } else {
+        let url = vendor::url(&url, format, &settings.encode, &identity);
+        bulk::url(&url, format, &settings.encode, problems)
+    };
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
     let mut headers = vec![content_type.clone()];
     if let Some(key) = settings.api_key {
@@ -295,7 +309,13 @@ fn build(
             Some((name, before)) => (name.as_str(), before.as_str()),
             None => format.key_header,
         };
-        headers.push((name.to_owned(), format!("{before}{key}")));
+        let basic = format.basic && settings.key_header.is_none() && key.contains(':');
+        let value = if basic {
+            http::basic(&key)
+        } else {
+            format!("{before}{key}")
+        };
+        headers.push((name.to_owned(), value));
     }
     for (name, value) in format.headers {
         headers.push(((*name).to_owned(), (*value).to_owned()));
@@ -425,7 +445,9 @@ fn identity(
         }
     }
     Identity {
-        service_name: text("OTEL_SERVICE_NAME").or(service_name),
+        service_name: vendor::service(settings, environment)
+            .or_else(|| text("OTEL_SERVICE_NAME"))
+            .or(service_name),
         function_name: text("AWS_LAMBDA_FUNCTION_NAME"),
         function_version: text("AWS_LAMBDA_FUNCTION_VERSION"),
         function_arn: None,

@@ -112,7 +112,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "LABELS",
         default: "`service_name,function_name,region`",
-        help: "For `loki`: the record fields that are labels; all others are structured metadata.",
+        help: "For `loki`: the record fields and tags that are labels; all others are structured metadata.",
         show: Show::Whole,
         parse: |value, settings| {
             let labels = value.split(',').map(str::trim).filter(|l| !l.is_empty());
@@ -123,7 +123,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "INDEX",
         default: "the destination's",
-        help: "For `splunk`: the index.",
+        help: "Where records go inside the destination: the index of `splunk` and `elasticsearch`, the dataset of `axiom` and `honeycomb` if the endpoint has no path, the application of `coralogix`.",
         show: Show::Whole,
         parse: |value, settings| {
             settings.encode.index = Some(value.to_owned());

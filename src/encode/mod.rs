@@ -3,9 +3,21 @@
 //! A format turns one record into one self-contained fragment, so that payloads are cut, and partly sent again, without encoding twice.
 //! A format opens nothing and knows no URL.
 
+mod axiom;
+mod betterstack;
+mod coralogix;
+mod datadog;
+mod dynatrace;
+mod elasticsearch;
+mod honeycomb;
 mod json;
+mod loki;
 mod ndjson;
+mod newrelic;
 mod object;
+mod otlp;
+mod splunk;
+mod victorialogs;
 
 use std::fmt;
 
@@ -82,6 +94,8 @@ pub struct Format {
     pub is_host: fn(&str) -> bool,
     /// The path that the vendor fixes, for an endpoint that has none; empty if there is none to complete.
     pub path: &'static str,
+    /// Whether a key that is `user:password` goes as such, in the header of HTTP's basic authentication.
+    pub basic: bool,
     /// Makes the encoder.
     pub encoder: fn(&Options) -> Box<dyn Encode>,
 }
@@ -104,6 +118,7 @@ impl Format {
         gzip: true,
         is_host: |_| false,
         path: "",
+        basic: false,
         encoder: |options| Box::new(object::Object::new(options)),
     };
 }
@@ -129,7 +144,23 @@ impl Frame {
 }
 
 /// Every format.
-pub const FORMATS: &[Format] = &[json::FORMAT, ndjson::FORMAT];
+pub const FORMATS: &[Format] = &[
+    json::FORMAT,
+    ndjson::FORMAT,
+    otlp::PROTOBUF,
+    otlp::JSON,
+    datadog::FORMAT,
+    newrelic::FORMAT,
+    honeycomb::FORMAT,
+    axiom::FORMAT,
+    betterstack::FORMAT,
+    coralogix::FORMAT,
+    dynatrace::FORMAT,
+    victorialogs::FORMAT,
+    loki::FORMAT,
+    splunk::FORMAT,
+    elasticsearch::FORMAT,
+];
 
 /// The format where none is configured.
 pub const DEFAULT: &Format = &json::FORMAT;
@@ -138,6 +169,15 @@ pub const DEFAULT: &Format = &json::FORMAT;
 #[must_use]
 pub fn of_host(host: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.is_host)(host))
+}
+
+/// The format whose fragments show people what the payloads of a format hold: another one where those are not text.
+#[must_use]
+pub fn shown(written: &'static Format) -> &'static Format {
+    match written.name {
+        "otlp" => &otlp::JSON,
+        _ => written,
+    }
 }
 
 /// The format of a name.

@@ -1,9 +1,38 @@
-//! The flat JSON object of the plain formats.
+//! The flat JSON object of the plain formats, and of all that only call its fields differently.
 //!
 //! JSON that came is copied as it came; only what we know ourselves is escaped here.
 
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
 use super::{Encode, Options};
 use crate::process::{Identity, Level, Record};
+use crate::time;
+
+/// How an object differs from the plain one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    /// Fields that do not have our name; one with an empty name is left out.
+    pub(super) names: &'static [(&'static str, &'static str)],
+    /// Whether the time must be one: where none came that can be read, it is the time at which the record came.
+    pub(super) timed: bool,
+    /// Whether a record needs a text: one that has none says its JSON.
+    pub(super) told: bool,
+    /// Whether objects are written as one field for each of their keys: `record.key`.
+    pub(super) flat: bool,
+}
+
+impl Style {
+    /// Our names, and everything as it came.
+    pub(super) const PLAIN: Self = Self {
+        names: &[],
+        timed: false,
+        told: false,
+        flat: false,
+    };
+}
 
 /// What stands before the value of each field: `,"name":`; empty for a field that is left out.
 #[derive(Debug)]
@@ -41,6 +70,8 @@ pub(super) struct Object {
     names: Names,
     /// The owner's names for fields.
     renamed: Vec<(String, String)>,
+    /// How it differs besides.
+    style: Style,
     /// The fields that are the same for every record, each with a comma before it.
     identity: Vec<u8>,
 }
@@ -48,7 +79,18 @@ pub(super) struct Object {
 impl Object {
     /// An encoder whose fields have their own names but for those that the owner renamed.
     pub(super) fn new(options: &Options) -> Self {
-        let of = |name: &str| named(&options.names, name);
+        Self::with(options.names.clone(), Style::PLAIN)
+    }
+
+    /// An encoder in a format's own style.
+    pub(super) fn styled(style: Style) -> Self {
+        let owned = |(field, name): &(&str, &str)| ((*field).to_owned(), (*name).to_owned());
+        Self::with(style.names.iter().map(owned).collect(), style)
+    }
+
+    /// An encoder.
+    fn with(renamed: Vec<(String, String)>, style: Style) -> Self {
+        let of = |name: &str| named(&renamed, name);
         Self {
             names: Names {
                 kind: of("type"),
@@ -64,9 +106,179 @@ impl Object {
                 record_id: of("record_id"),
                 extra: of("extra"),
             },
-            renamed: options.names.clone(),
+            renamed,
+            style,
             identity: Vec::new(),
         }
+    }
+
+    /// The fields that are the same for every record, each with a comma before it.
+    pub(super) fn identity(&self) -> &[u8] {
+        &self.identity
+    }
+
+    /// Writes the fields that a record has for itself, each with a comma before it.
+    pub(super) fn fields(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let names = &self.names;
+        if !names.kind.is_empty() {
+            out.extend_from_slice(&names.kind);
+            string(out, record.kind);
+        }
+        if self.style.timed && !names.timestamp.is_empty() {
+            out.extend_from_slice(&names.timestamp);
+            rfc3339(out, record);
+        } else {
+            value(out, &names.timestamp, record.timestamp);
+        }
+        inside(out, &names.level, record.level.map(Level::word));
+        if self.style.told && !names.message.is_empty() {
+            out.extend_from_slice(&names.message);
+            text(out, record);
+        } else {
+            inside(out, &names.message, record.message);
+        }
+        match record.record {
+            Some(json) if self.style.flat => flat(out, &names.record, json),
+            json => value(out, &names.record, json),
+        }
+        inside(out, &names.request_id, record.request_id);
+        inside(out, &names.trace_id, record.trace_id);
+        inside(out, &names.tenant_id, record.tenant_id);
+        let cold = record
+            .cold_start
+            .map(|cold| if cold { "true" } else { "false" });
+        value(out, &names.cold_start, cold);
+        value(out, &names.sample, record.sample);
+        if !names.record_id.is_empty() {
+            out.extend_from_slice(&names.record_id);
+            out.push(b'"');
+            record_id(out, record);
+            out.push(b'"');
+        }
+        if !record.extra.is_empty() && !names.extra.is_empty() {
+            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
+            if self.style.flat {
+                each(out, &names.extra, fields, json);
+            } else {
+                out.extend_from_slice(&names.extra);
+                object(out, fields, json);
+            }
+        }
+    }
+}
+
+/// Puts fields that begin there, each with a comma before it, into braces.
+pub(super) fn braces(out: &mut Vec<u8>, from: usize) {
+    // The first one's comma is where the object begins.
+    match out.get_mut(from) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
+}
+
+/// The time of a record in milliseconds since 1970; when it came if it has none that can be read.
+pub(super) fn millis(record: &Record<'_>) -> u64 {
+    told_time(record)
+        .and_then(time::rfc3339_ms)
+        .unwrap_or(record.received_ms)
+}
+
+/// What stands between the quotes of a record's time.
+fn told_time<'a>(record: &Record<'a>) -> Option<&'a str> {
+    record.timestamp?.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// Writes the time of a record as it came; when it came if it has none that can be read.
+pub(super) fn rfc3339(out: &mut Vec<u8>, record: &Record<'_>) {
+    match told_time(record) {
+        Some(told) if time::rfc3339_ns(told).is_some() => {
+            out.extend_from_slice(record.timestamp.unwrap_or_default().as_bytes());
+        }
+        _ => string(out, &time::rfc3339(record.received_ms)),
+    }
+}
+
+/// Writes the text of a record as a JSON string; its JSON if it has none.
+pub(super) fn text(out: &mut Vec<u8>, record: &Record<'_>) {
+    match (record.message, record.record) {
+        (None, Some(json)) => json_text(out, json),
+        (message, _) => {
+            out.push(b'"');
+            out.extend_from_slice(message.unwrap_or_default().as_bytes());
+            out.push(b'"');
+        }
+    }
+}
+
+/// Writes an object's keys as fields of their own: `,"name.key":`; any other value, and one without keys, stays one field.
+fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
+    let (from, prefix) = (out.len(), name.strip_suffix(b"\":").unwrap_or_default());
+    if prefix.is_empty() {
+        return;
+    }
+    let read = json.starts_with('{')
+        && Flat { out, prefix }
+            .deserialize(&mut serde_json::Deserializer::from_str(json))
+            .is_ok();
+    if !read || out.len() == from {
+        out.truncate(from);
+        value(out, name, Some(json));
+    }
+}
+
+/// Writes an object's fields as it reads them.
+struct Flat<'a> {
+    /// Where to.
+    out: &'a mut Vec<u8>,
+    /// What stands before the dot and the key: `,"name`.
+    prefix: &'a [u8],
+}
+
+impl<'de> DeserializeSeed<'de> for Flat<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Flat<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            self.out.extend_from_slice(self.prefix);
+            self.out.push(b'.');
+            // The key keeps its closing quote.
+            let key = key.get().as_bytes();
+            self.out.extend_from_slice(key.get(1..).unwrap_or_default());
+            self.out.push(b':');
+            json(self.out, map.next_value::<&RawValue>()?.get());
+        }
+        Ok(())
+    }
+}
+
+/// Writes fields of their own for foreign names: `,"name.key":`.
+fn each<'a, V>(
+    out: &mut Vec<u8>,
+    name: &[u8],
+    fields: impl Iterator<Item = (&'a str, V)>,
+    value: impl Fn(&mut Vec<u8>, V),
+) {
+    for (field, content) in fields {
+        out.extend_from_slice(name.strip_suffix(b"\":").unwrap_or_default());
+        out.push(b'.');
+        let from = out.len();
+        string(out, field);
+        out.remove(from);
+        out.push(b':');
+        value(out, content);
     }
 }
 
@@ -109,48 +321,21 @@ impl Encode for Object {
         }
         let name = named(&self.renamed, "tags");
         if !identity.tags.is_empty() && !name.is_empty() {
-            out.extend_from_slice(&name);
             let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
-            object(out, tags, |out, value| string(out, value));
+            if self.style.flat {
+                each(out, &name, tags, |out, value| string(out, value));
+            } else {
+                out.extend_from_slice(&name);
+                object(out, tags, |out, value| string(out, value));
+            }
         }
     }
 
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let (from, names) = (out.len(), &self.names);
-        if !names.kind.is_empty() {
-            out.extend_from_slice(&names.kind);
-            string(out, record.kind);
-        }
-        value(out, &names.timestamp, record.timestamp);
-        inside(out, &names.level, record.level.map(Level::word));
-        inside(out, &names.message, record.message);
-        value(out, &names.record, record.record);
-        inside(out, &names.request_id, record.request_id);
-        inside(out, &names.trace_id, record.trace_id);
-        inside(out, &names.tenant_id, record.tenant_id);
-        let cold = record
-            .cold_start
-            .map(|cold| if cold { "true" } else { "false" });
-        value(out, &names.cold_start, cold);
-        value(out, &names.sample, record.sample);
-        if !names.record_id.is_empty() {
-            out.extend_from_slice(&names.record_id);
-            out.push(b'"');
-            record_id(out, record);
-            out.push(b'"');
-        }
-        if !record.extra.is_empty() && !names.extra.is_empty() {
-            out.extend_from_slice(&names.extra);
-            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
-            object(out, fields, json);
-        }
+        let from = out.len();
+        self.fields(record, out);
         out.extend_from_slice(&self.identity);
-        // Every field has a comma before it, and the first one's is where the object begins.
-        match out.get_mut(from) {
-            Some(comma) => *comma = b'{',
-            None => out.push(b'{'),
-        }
-        out.push(b'}');
+        braces(out, from);
     }
 }
 
@@ -193,6 +378,28 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     }
 }
 
+/// Writes JSON text as a JSON string, in one line.
+pub(super) fn json_text(out: &mut Vec<u8>, value: &str) {
+    let (bytes, mut from) = (value.as_bytes(), 0);
+    out.push(b'"');
+    let begin = out.len();
+    for at in memchr::memchr2_iter(b'"', b'\\', bytes) {
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        out.push(b'\\');
+        from = at;
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    // In JSON, these can only stand between two tokens.
+    if memchr::memchr3(b'\n', b'\r', b'\t', bytes).is_some() {
+        for byte in out.iter_mut().skip(begin) {
+            if matches!(byte, b'\n' | b'\r' | b'\t') {
+                *byte = b' ';
+            }
+        }
+    }
+    out.push(b'"');
+}
+
 /// Writes an object of foreign names.
 pub(super) fn object<'a, V>(
     out: &mut Vec<u8>,
@@ -222,6 +429,54 @@ pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     }
     // Writing a string into memory cannot fail.
     serde_json::to_writer(out, text).unwrap_or(());
+}
+
+/// Writes JSON as a JSON string, in one line.
+///
+/// Of valid JSON only quotes and backslashes need an escape, so that this is faster than [`string`]; control characters stand between two tokens.
+pub(super) fn nested(out: &mut Vec<u8>, json: &str) {
+    out.push(b'"');
+    for chunk in json.as_bytes().chunks(64) {
+        let mut room = [0_u8; 128];
+        let mut places = room.iter_mut();
+        for byte in chunk {
+            if matches!(byte, b'"' | b'\\')
+                && let Some(place) = places.next()
+            {
+                *place = b'\\';
+            }
+            if let Some(place) = places.next() {
+                *place = (*byte).max(b' ');
+            }
+        }
+        let used = 128 - places.len();
+        out.extend_from_slice(room.get(..used).unwrap_or_default());
+    }
+    out.push(b'"');
+}
+
+/// What is known of who logs but for the tags, under our own names; a number as its digits.
+pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<std::borrow::Cow<'_, str>>); 7] {
+    fn text(fact: &Option<String>) -> Option<std::borrow::Cow<'_, str>> {
+        fact.as_deref().map(std::borrow::Cow::Borrowed)
+    }
+    let memory = identity.function_memory_mb.map(|mb| mb.to_string());
+    [
+        ("function_name", text(&identity.function_name)),
+        ("function_version", text(&identity.function_version)),
+        ("function_arn", text(&identity.function_arn)),
+        ("function_memory_mb", memory.map(std::borrow::Cow::Owned)),
+        ("region", text(&identity.region)),
+        ("account_id", text(&identity.account_id)),
+        ("service_name", text(&identity.service_name)),
+    ]
+}
+
+/// A record's time in nanoseconds since 1970: its own, or when it came if that cannot be read.
+pub(super) fn time_ns(record: &Record<'_>) -> u64 {
+    let own = record.timestamp.and_then(crate::parse::inside);
+    own.and_then(crate::time::rfc3339_ns)
+        .unwrap_or_else(|| record.received_ms.saturating_mul(1_000_000))
 }
 
 /// Writes a number.
@@ -269,6 +524,7 @@ mod tests {
             record: None,
             request_id: Some("r-1"),
             trace_id: Some("1-a-b"),
+            span_id: None,
             tenant_id: Some("t"),
             cold_start: Some(true),
             sample: Some("0.25"),
@@ -307,6 +563,33 @@ mod tests {
         let mut out = Vec::new();
         value(&mut out, b",\"record\":", Some("{\r\n  \"a\": \"b\\n\"\n}"));
         assert_eq!(out, br#","record":{    "a": "b\n" }"#);
+    }
+
+    #[test]
+    fn json_as_text_says_the_same() {
+        for json in [
+            "{}",
+            r#"{"a":"b \"c\" \\ \n é","d":[1,null]}"#,
+            "{\r\n\t\"a\":\t\"\\t\"}",
+        ] {
+            let mut out = Vec::new();
+            json_text(&mut out, json);
+            let text: String = serde_json::from_slice(&out).expect("a JSON string");
+            let values = [json, &text]
+                .map(|json| serde_json::from_str::<serde_json::Value>(json).expect("JSON"));
+            assert_eq!(values[0], values[1], "{text}");
+            assert!(!text.contains(['\n', '\r', '\t']), "{text}");
+        }
+    }
+
+    #[test]
+    fn nested_json_is_a_string_in_one_line() {
+        let long = format!("{{\"a\\\\\":\n[\"{}\"]\t}}", "é\\\"x".repeat(500));
+        let mut out = Vec::new();
+        nested(&mut out, &long);
+        let read: String = serde_json::from_slice(&out).expect("a string");
+        assert_eq!(read, long.replace(['\n', '\t'], " "));
+        serde_json::from_str::<serde_json::Value>(&read).expect("still JSON");
     }
 
     #[test]

@@ -107,10 +107,7 @@ impl Lane {
                         self.bytes_max = more.min(self.options.batch_bytes);
                     }
                     if let Some(odd) = odd {
-                        say!(
-                            Warn,
-                            "the destination answered {status} with {odd}: is the endpoint right?"
-                        );
+                        say!(Warn, "the destination answered {status} with {odd}");
                     }
                     return true;
                 }
@@ -184,7 +181,10 @@ impl Lane {
             self.refuse(culprits, why, deadline);
         }
         self.show_waiting();
-        if again == 0 {
+        // What was refused stood in the way of the others: they are sent at once, unless one culprit follows another.
+        let in_the_way = refused > 0 && self.culprits < CULPRITS_MAX;
+        self.culprits = self.culprits.saturating_add(u32::from(refused > 0));
+        if again == 0 || in_the_way {
             self.breaker.succeeded();
             return true;
         }
@@ -259,6 +259,7 @@ impl Lane {
             kind: "brooklet.dead_letter",
             record: Some(&reason),
             timestamp: Some(&timestamp),
+            received_ms: time::epoch_ms(),
             environment: &self.environment,
             sequence: self.stats.own.get() + self.stats.marked.get(),
             ..Record::default()

@@ -191,10 +191,8 @@ impl Lane {
         let dropped = buffer.push(|out| {
             let before = out.len();
             encoder.encode(record, out);
-            let bytes = out.len() - before;
-            if bytes > *record_bytes {
-                out.truncate(before);
-                encode_cut(&**encoder, record, bytes - record_bytes, out);
+            if out.len() - before > *record_bytes {
+                encode_cut(&**encoder, record, *record_bytes, before, out);
                 stats.truncated.add(1);
             }
             out.extend_from_slice(frame.separator.as_bytes());
@@ -246,28 +244,40 @@ impl Lane {
 /// What a record that was cut ends with.
 const CUT_MARK: &str = "… [truncated]";
 
-/// Writes a record that is too large by so many bytes: its text is cut, and JSON becomes text, as it would not be JSON any more.
-fn encode_cut(encoder: &dyn Encode, record: &Record<'_>, excess: usize, out: &mut Vec<u8>) {
+/// Writes a record again that stands from there on and is too large: its text is cut, and JSON becomes text, as it would not be JSON any more.
+fn encode_cut(
+    encoder: &dyn Encode,
+    record: &Record<'_>,
+    bytes_max: usize,
+    from: usize,
+    out: &mut Vec<u8>,
+) {
     let mut text = String::new();
     match record.record {
         // What a JSON record says is in it.
         Some(json) => parse::escape(&mut text, json),
         None => text.push_str(record.message.unwrap_or_default()),
     }
-    // Escapes may count several times in a format of its own, so that less is left than could be.
-    let left = text
-        .len()
-        .saturating_sub(excess.saturating_mul(2) + CUT_MARK.len());
-    let mut cut = parse::cut_inside(&text, left).to_owned();
-    cut.push_str(CUT_MARK);
-    encoder.encode(
-        &Record {
-            message: Some(&cut),
-            record: None,
-            ..*record
-        },
-        out,
-    );
+    let mut left = text.len().min(bytes_max);
+    // How often a format writes an escape is its own business, so the first cut may not be enough.
+    loop {
+        let mut cut = parse::cut_inside(&text, left).to_owned();
+        cut.push_str(CUT_MARK);
+        out.truncate(from);
+        encoder.encode(
+            &Record {
+                message: Some(&cut),
+                record: None,
+                ..*record
+            },
+            out,
+        );
+        let excess = (out.len() - from).saturating_sub(bytes_max);
+        if excess == 0 || left == 0 {
+            return;
+        }
+        left = left.saturating_sub(excess);
+    }
 }
 
 /// The time as JSON text.

@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{self, HeaderMap, Method, Uri};
@@ -336,6 +337,12 @@ pub fn with_path(url: &str, path: &str) -> String {
     // What follows a number sign is never sent.
     let query = query.split('#').next().unwrap_or_default();
     format!("{}{path}{query}", before.trim_end_matches('/'))
+}
+
+/// The value of the header `authorization` for `user:password`.
+#[must_use]
+pub fn basic(user_and_password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(user_and_password))
 }
 
 /// Whether PEM text holds certificates that can be trusted.

@@ -15,7 +15,7 @@ impl<'a> Fields<'a> {
     /// Reads a valid object; anything else has no fields.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
-        Self(Members::of(json).collect())
+        Self(Members::of(json.trim_start()).collect())
     }
 
     /// The JSON text of a field's value.

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 pub use facts::{Facts, facts};
 pub use fields::Fields;
 use text::Text;
-pub use text::{cut, cut_inside, escape, inside, is_object, plain};
+pub use text::{cut, cut_inside, escape, inside, is_object, plain, plain_to};
 
 /// One element of a telemetry batch, as the Telemetry and Logs API write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -55,22 +55,25 @@ pub fn is_object(text: &str) -> bool {
 /// The plain text of the inside of a JSON string; a bad escape stands for itself.
 #[must_use]
 pub fn plain(inside: &str) -> Cow<'_, str> {
-    let Some(first) = next_escape(inside) else {
+    if next_escape(inside).is_none() {
         return Cow::Borrowed(inside);
-    };
-    let mut out = String::with_capacity(inside.len());
-    let mut rest = inside;
-    let mut at = Some(first);
-    while let Some(found) = at {
-        let (before, escape) = rest.split_at_checked(found).unwrap_or((rest, ""));
-        out.push_str(before);
-        let (letter, read) = unescape(escape);
-        out.push(letter);
-        rest = escape.get(read..).unwrap_or_default();
-        at = next_escape(rest);
     }
-    out.push_str(rest);
+    let mut out = String::with_capacity(inside.len());
+    plain_to(inside, &mut |piece| out.push_str(piece));
     Cow::Owned(out)
+}
+
+/// The same, handed out piece by piece.
+pub fn plain_to(inside: &str, take: &mut dyn FnMut(&str)) {
+    let mut rest = inside;
+    while let Some(found) = next_escape(rest) {
+        let (before, escape) = rest.split_at_checked(found).unwrap_or((rest, ""));
+        take(before);
+        let (letter, read) = unescape(escape);
+        take(letter.encode_utf8(&mut [0; 4]));
+        rest = escape.get(read..).unwrap_or_default();
+    }
+    take(rest);
 }
 
 /// Where the next escape of the inside of a JSON string begins.

@@ -54,6 +54,8 @@ struct Current {
     request_id: String,
     /// The `Root` of its tracing header; empty if it has none.
     trace_id: String,
+    /// The `Parent` of its tracing header; empty if it has none.
+    span_id: String,
     /// Its tenant; empty if it has none.
     tenant_id: String,
     /// The runtime is done with it.
@@ -145,8 +147,9 @@ impl Stream {
                     let masked = |text| options.redact.text_inside(text, &mut Masks::default());
                     let header = facts.trace.unwrap_or_default();
                     let new = masked(header);
-                    trace_root(new.as_deref().unwrap_or(header))
-                        .clone_into(&mut self.current.trace_id);
+                    let shown = new.as_deref().unwrap_or(header);
+                    trace_root(shown).clone_into(&mut self.current.trace_id);
+                    trace_parent(shown).clone_into(&mut self.current.span_id);
                     let tenant = facts.tenant_id.unwrap_or_default();
                     let new = masked(tenant);
                     new.as_deref()
@@ -234,6 +237,10 @@ impl Stream {
                 .map(trace_root)
                 .and_then(known)
                 .or(known_of.trace_id),
+            span_id: match facts.trace {
+                Some(header) => known(trace_parent(header)),
+                None => known_of.span_id,
+            },
             tenant_id: facts.tenant_id.or(known_of.tenant_id),
             environment: &self.environment,
             sequence: self.sequence,
@@ -267,6 +274,7 @@ impl Stream {
         Record {
             request_id,
             trace_id: known(&current.trace_id).filter(|_| is_current),
+            span_id: known(&current.span_id).filter(|_| is_current),
             tenant_id: known(&current.tenant_id).filter(|_| is_current),
             cold_start,
             ..Record::default()
@@ -309,9 +317,22 @@ fn known(text: &str) -> Option<&str> {
 /// The `Root` of an X-Ray tracing header (`Root=1-…;Parent=…;Sampled=1`); empty if there is none.
 #[must_use]
 pub fn trace_root(header: &str) -> &str {
+    part(header, "Root=")
+}
+
+/// The `Parent` of an X-Ray tracing header; empty if there is none.
+fn trace_parent(header: &str) -> &str {
+    let parent = part(header, "Parent=");
+    // One that is masked in part is none.
+    let whole = parent.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if whole { parent } else { "" }
+}
+
+/// A part of a tracing header.
+fn part<'a>(header: &'a str, name: &str) -> &'a str {
     header
         .split(';')
-        .find_map(|part| part.trim().strip_prefix("Root="))
+        .find_map(|part| part.trim().strip_prefix(name))
         .unwrap_or_default()
 }
 
@@ -326,6 +347,8 @@ mod tests {
         assert_eq!(trace_root("Root=1-a-b;Parent=c;Sampled=1"), "1-a-b");
         assert_eq!(trace_root("Parent=c; Root=1-a-b"), "1-a-b");
         assert_eq!(trace_root("Parent=c"), "");
+        assert_eq!(trace_parent("Root=1-a-b;Parent=c;Sampled=1"), "c");
+        assert_eq!(trace_parent("Root=1-a-b"), "");
     }
 
     #[test]
@@ -348,8 +371,8 @@ mod tests {
     /// `(request_id, trace_id, tenant_id, cold_start)` of each record of a batch.
     type Row = (Option<String>, Option<String>, Option<String>, Option<bool>);
 
-    fn rows(batch: &str, concurrent: bool) -> Vec<Row> {
-        let options = Options {
+    fn options(concurrent: bool) -> Options {
+        Options {
             select: Select {
                 types: Types {
                     platform: true,
@@ -365,7 +388,11 @@ mod tests {
             fields: Chosen::default(),
             multiline: None,
             concurrent,
-        };
+        }
+    }
+
+    fn rows(batch: &str, concurrent: bool) -> Vec<Row> {
+        let options = options(concurrent);
         let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
         let mut rows = Vec::new();
         for item in parse::batch(batch) {
@@ -425,6 +452,34 @@ mod tests {
                 row("", "", "", None),
             ]
         );
+    }
+
+    #[test]
+    fn the_span_goes_with_its_request_and_is_left_out_where_it_is_masked() {
+        let batch = r#"[
+            {"type":"platform.start","record":{"requestId":"r1","tracing":{"value":"Root=1-a;Parent=53995c3f42cd8ad8;Sampled=1"}}},
+            {"type":"function","record":"of r1"},
+            {"type":"extension","record":"of nobody"},
+            {"type":"platform.start","record":{"requestId":"r2"}},
+            {"type":"function","record":"of r2"}]"#;
+        let span = Some("53995c3f42cd8ad8");
+        for (pattern, expected) in [
+            ("", [span, span, None, None, None]),
+            ("x=/53995/", [None; 5]),
+        ] {
+            let options = Options {
+                redact: Redact::parse(pattern).0,
+                ..options(false)
+            };
+            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
+            for (item, expected) in parse::batch(batch).zip(expected) {
+                let parse::Item::Event(mut event) = item else {
+                    panic!("unreadable");
+                };
+                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
+                assert_eq!(record.expect("everything is kept").span_id, expected);
+            }
+        }
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Record<'a> {
     pub request_id: Option<&'a str>,
     /// The X-Ray trace it belongs to: the `Root` of the tracing header.
     pub trace_id: Option<&'a str>,
+    /// The span of that trace in which it was called: the `Parent` of the tracing header.
+    pub span_id: Option<&'a str>,
     /// The tenant whose request it belongs to.
     pub tenant_id: Option<&'a str>,
     /// Whether it belongs to the environment's first invocation, if that is known.
@@ -222,6 +224,9 @@ pub fn process<'a, 'body>(
         record.request_id = masked(record.request_id, options, masks, new_request);
         record.trace_id = masked(record.trace_id, options, masks, new_trace);
         record.tenant_id = masked(record.tenant_id, options, masks, new_tenant);
+        // A span is no use with a part of its id masked.
+        let whole = |id: &&str| options.redact.text_inside(id, masks).is_none();
+        record.span_id = record.span_id.filter(whole);
     }
     (Ok(record), signal)
 }

@@ -62,7 +62,7 @@ pub enum Outcome {
         /// The beginning of the answer.
         answer: String,
         /// What is odd about the answer, if anything.
-        odd: Option<&'static str>,
+        odd: Option<String>,
         /// Records that it nevertheless did not take and does not name.
         refused: usize,
     },
@@ -345,12 +345,15 @@ impl Destination {
             Reading::Refused {
                 records: refused,
                 why,
-            } => Outcome::Delivered {
-                status: answer.status,
-                answer: self.without_secrets(&excerpt(why.as_bytes())),
-                odd: None,
-                refused: refused.min(records),
-            },
+            } => {
+                let why = self.without_secrets(&excerpt(why.as_bytes()));
+                Outcome::Delivered {
+                    status: answer.status,
+                    odd: (refused == 0).then(|| format!("a warning: {why}")),
+                    answer: why,
+                    refused: refused.min(records),
+                }
+            }
             Reading::Items { .. } | Reading::Nothing => Outcome::Delivered {
                 status: answer.status,
                 answer: text,
@@ -420,9 +423,9 @@ fn refusal(answer: &Answer) -> String {
 }
 
 /// What is odd about an answer that says all is well.
-fn odd(answer: &Answer) -> Option<&'static str> {
+fn odd(answer: &Answer) -> Option<String> {
     let html = answer
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().starts_with("text/html"));
-    html.then_some("an HTML page")
+    html.then(|| "an HTML page: is the endpoint right?".to_owned())
 }

@@ -67,7 +67,7 @@ pub(crate) struct Environment {
 }
 
 /// Counters by name.
-pub(crate) struct Counters(HashMap<String, u64>);
+pub(crate) struct Counters(pub(crate) HashMap<String, u64>);
 
 impl std::ops::Index<&str> for Counters {
     type Output = u64;
@@ -171,7 +171,7 @@ pub(crate) fn environments(sink: &Sink) -> Vec<Environment> {
 }
 
 /// The last counters that a process printed.
-fn counters(lines: &[String]) -> Counters {
+pub(crate) fn counters(lines: &[String]) -> Counters {
     let mut told = lines.iter().filter_map(|line| {
         line.strip_prefix("brooklet: debug: counters: [(")?
             .strip_suffix(")]")

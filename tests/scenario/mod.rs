@@ -1,14 +1,14 @@
 //! The scenarios: first the local Lambda itself, then the product from its birth to its limits.
 
 mod bad_input;
-mod books;
+pub(crate) mod books;
 mod cadence;
 mod command_line;
 mod configuration;
 mod delivery;
 mod emulator;
 mod enrich;
-mod feed;
+pub(crate) mod feed;
 mod fields;
 mod flush;
 mod freeze;

@@ -344,6 +344,11 @@ fn talk<S: Read + Write>(
                     ..reply
                 }
             }
+            Deed::Answer(answer) => {
+                let request = Arc::clone(&shared.lock().received[index]);
+                let (status, body) = answer(&request.body());
+                Reply { status, ..reply }.body(body)
+            }
             _ => reply,
         };
         if !reply.delay.is_zero() && !pause(shared, reply.delay) {
@@ -358,7 +363,7 @@ fn talk<S: Read + Write>(
             headers.push(("Connection".to_owned(), "close".to_owned()));
         }
         match reply.deed {
-            Deed::Respond | Deed::Judge(_) => {}
+            Deed::Respond | Deed::Judge(_) | Deed::Answer(_) => {}
             Deed::Hang => {
                 // Until the sink or the peer goes away.
                 return reader.read_exact(&mut [0]);

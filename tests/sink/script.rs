@@ -9,6 +9,8 @@ pub(crate) enum Deed {
     Respond,
     /// It is answered with the status that its body, without its content coding, deserves.
     Judge(fn(&[u8]) -> u16),
+    /// It is answered with the status and the body that its body, without its content coding, deserves.
+    Answer(fn(&[u8]) -> (u16, String)),
     /// It is read and never answered; the connection stays open.
     Hang,
     /// The connection is reset once the head is read.

@@ -3,6 +3,16 @@
 //! A status of 200 may hide a failure, and a failure may hide that most was taken.
 //! Nothing here decides what becomes of a record; an answer that cannot be read says nothing.
 
+use serde_json::value::RawValue;
+
+mod axiom;
+mod bulk;
+mod dynatrace;
+mod hec;
+mod honeycomb;
+mod loki;
+mod otlp;
+
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -26,7 +36,7 @@ pub enum Reading {
         /// In the destination's words.
         why: String,
     },
-    /// So many were not taken and never will be, and it does not say which.
+    /// So many were not taken and never will be, and it does not say which; none of them: it took all and warns.
     Refused {
         /// How many.
         records: usize,
@@ -38,8 +48,22 @@ pub enum Reading {
 /// Reads an answer: its status, its body, and the number of records in the payload.
 pub type Reader = fn(u16, &[u8], usize) -> Reading;
 
+/// The elements of an answer that is an array.
+fn elements(json: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(json).ok()
+}
+
 /// The reader for a format's answers.
 #[must_use]
-pub fn reader(_format: &str) -> Reader {
-    |_, _, _| Reading::Nothing
+pub fn reader(format: &str) -> Reader {
+    match format {
+        "axiom" => axiom::read,
+        "dynatrace" => dynatrace::read,
+        "honeycomb" => honeycomb::read,
+        "elasticsearch" => bulk::read,
+        "loki" => loki::read,
+        "splunk" => hec::read,
+        "otlp" | "otlp-json" => otlp::read,
+        _ => |_, _, _| Reading::Nothing,
+    }
 }

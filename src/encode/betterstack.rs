@@ -1,0 +1,20 @@
+//! `betterstack`: an array of objects, their time as `dt`.
+
+use super::Format;
+use super::object::{Object, Style};
+
+/// The row of the table.
+pub(super) const FORMAT: Format = Format {
+    name: "betterstack",
+    batch_bytes: 10 * 1024 * 1024,
+    record_bytes: 10 * 1024 * 1024,
+    is_host: |host| host.ends_with(".betterstackdata.com") || host == "in.logs.betterstack.com",
+    encoder: |_| {
+        Box::new(Object::styled(Style {
+            names: &[("timestamp", "dt")],
+            timed: true,
+            ..Style::PLAIN
+        }))
+    },
+    ..Format::PLAIN
+};

@@ -1,0 +1,193 @@
+//! `elasticsearch`: `_bulk` lines for Elasticsearch and OpenSearch, names after the Elastic Common Schema where it has one.
+//!
+//! A document is only ever created, under the record's own id: sent again it answers that it is there.
+//! JSON that is no object must not be under `record`, where a mapping of objects would refuse it.
+
+use super::object::{self, inside, json, record_id, string, value};
+use super::{Encode, Format, Frame, Options};
+use crate::parse;
+use crate::process::{Identity, Level, Record};
+use crate::time;
+
+/// The row of the table.
+pub(super) const FORMAT: Format = Format {
+    name: "elasticsearch",
+    content_type: "application/x-ndjson",
+    frame: Frame::LINES,
+    key_header: ("authorization", "ApiKey "),
+    basic: true,
+    // An answer of errors is then short enough to be read.
+    batch_records: 2_000,
+    is_host: |host| {
+        [
+            ".es.amazonaws.com",
+            ".aoss.amazonaws.com",
+            ".found.io",
+            ".elastic-cloud.com",
+            ".elastic.co",
+        ]
+        .iter()
+        .any(|end| host.ends_with(end))
+    },
+    encoder: |options| Box::new(Elasticsearch::new(options)),
+    ..Format::PLAIN
+};
+
+/// Writes an action and a document.
+#[derive(Debug)]
+struct Elasticsearch {
+    /// What stands between an id and a document's time.
+    action_end: Vec<u8>,
+    /// The fields that are the same for every record, each with a comma before it.
+    identity: Vec<u8>,
+}
+
+impl Elasticsearch {
+    /// An encoder for an index, if the URL does not say it.
+    fn new(options: &Options) -> Self {
+        let mut action_end = b"\"".to_vec();
+        if let Some(index) = &options.index {
+            action_end.extend_from_slice(b",\"_index\":");
+            string(&mut action_end, index);
+        }
+        action_end.extend_from_slice(b"}}\n{\"@timestamp\":");
+        Self {
+            action_end,
+            identity: Vec::new(),
+        }
+    }
+}
+
+impl Encode for Elasticsearch {
+    fn identify(&mut self, identity: &Identity) {
+        let out = &mut self.identity;
+        out.clear();
+        let names = [
+            ",\"faas.name\":",
+            ",\"faas.version\":",
+            ",\"faas.id\":",
+            ",\"function_memory_mb\":",
+            ",\"cloud.region\":",
+            ",\"cloud.account.id\":",
+            ",\"service.name\":",
+        ];
+        for (name, (own, text)) in names.iter().zip(object::facts(identity)) {
+            let Some(text) = text else { continue };
+            out.extend_from_slice(name.as_bytes());
+            if own == "function_memory_mb" {
+                out.extend_from_slice(text.as_bytes());
+            } else {
+                string(out, &text);
+            }
+        }
+        if !identity.tags.is_empty() {
+            out.extend_from_slice(b",\"labels\":");
+            let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
+            object::object(out, tags, |out, value| string(out, value));
+        }
+    }
+
+    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"create\":{\"_id\":\"");
+        record_id(out, record);
+        out.extend_from_slice(&self.action_end);
+        let readable = |json: &&str| parse::inside(json).and_then(time::rfc3339_ns).is_some();
+        match record.timestamp.filter(readable) {
+            Some(own) => out.extend_from_slice(own.as_bytes()),
+            None => string(out, &time::rfc3339(record.received_ms)),
+        }
+        out.extend_from_slice(b",\"type\":");
+        string(out, record.kind);
+        inside(out, b",\"log.level\":", record.level.map(Level::word));
+        inside(out, b",\"message\":", record.message);
+        match (record.record, record.message) {
+            (Some(json), None) if !json.starts_with('{') => {
+                out.extend_from_slice(b",\"message\":");
+                object::nested(out, json);
+            }
+            (record, _) => value(out, b",\"record\":", record),
+        }
+        inside(out, b",\"faas.execution\":", record.request_id);
+        inside(out, b",\"trace.id\":", record.trace_id);
+        inside(out, b",\"tenant_id\":", record.tenant_id);
+        let cold = record
+            .cold_start
+            .map(|cold| if cold { "true" } else { "false" });
+        value(out, b",\"faas.coldstart\":", cold);
+        value(out, b",\"sample\":", record.sample);
+        if !record.extra.is_empty() {
+            out.extend_from_slice(b",\"extra\":");
+            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
+            object::object(out, fields, json);
+        }
+        out.extend_from_slice(&self.identity);
+        out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(encoder: &Elasticsearch, record: &Record<'_>) -> String {
+        let mut out = Vec::new();
+        encoder.encode(record, &mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_record_is_an_action_and_a_line() {
+        let mut encoder = Elasticsearch::new(&Options {
+            index: Some("a\"b".into()),
+            ..Options::default()
+        });
+        encoder.identify(&Identity {
+            function_name: Some("f".into()),
+            function_memory_mb: Some(128),
+            tags: vec![("team".into(), "a".into())],
+            ..Identity::default()
+        });
+        let record = Record {
+            timestamp: Some("\"2026-11-22T10:00:00.123456789Z\""),
+            kind: "function",
+            record: Some("{\n\"a\":1}"),
+            environment: "e",
+            cold_start: Some(false),
+            ..Record::default()
+        };
+        assert_eq!(
+            written(&encoder, &record),
+            concat!(
+                r#"{"create":{"_id":"e-0","_index":"a\"b"}}"#,
+                "\n",
+                r#"{"@timestamp":"2026-11-22T10:00:00.123456789Z","type":"function","record":{ "a":1},"#,
+                r#""faas.coldstart":false,"faas.name":"f","function_memory_mb":128,"labels":{"team":"a"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_when_the_record_came() {
+        let encoder = Elasticsearch::new(&Options::default());
+        for timestamp in [None, Some("\"soon\""), Some("17")] {
+            let record = Record {
+                timestamp,
+                received_ms: 1_795_365_739_261,
+                record: Some("[1,\"two\"]"),
+                ..Record::default()
+            };
+            assert_eq!(
+                written(&encoder, &record),
+                "{\"create\":{\"_id\":\"-0\"}}\n{\"@timestamp\":\"2026-11-22T16:42:19.261Z\",\"type\":\"\",\"message\":\"[1,\\\"two\\\"]\"}"
+            );
+        }
+    }
+
+    #[test]
+    fn hosts_tell_the_format() {
+        let is_host = FORMAT.is_host;
+        assert!(is_host("search-x.eu-west-1.es.amazonaws.com"));
+        assert!(is_host("my.es.us-east-1.aws.found.io"));
+        assert!(!is_host("elastic.co.example.com"));
+    }
+}

@@ -1,0 +1,283 @@
+//! JSON to OpenTelemetry's values, in one pass and without a tree: objects become lists of names and values.
+//!
+//! It takes JSON that was found sound before. What is not such ends the value early; nothing here fails or goes on for ever.
+
+use super::wire::{ARRAY, Any, FIELDS, VALUES, Wire};
+
+/// Objects and lists in one another; what is deeper is written as text.
+///
+/// An object is three messages in one another, or four brackets of JSON, and many readers of either go no deeper than 100 or 128: they would refuse the payload.
+const DEPTH_MAX: u32 = 24;
+
+/// Writes what is in a value.
+pub(super) fn write(wire: &mut Wire<'_>, json: &str) {
+    Walk { rest: json }.value(wire, 0);
+}
+
+/// A walk over JSON.
+struct Walk<'a> {
+    /// What is still to be read.
+    rest: &'a str,
+}
+
+impl<'a> Walk<'a> {
+    /// The next byte that is no white space.
+    fn next(&mut self) -> Option<u8> {
+        let first = *self.rest.as_bytes().first()?;
+        if first > b' ' {
+            return Some(first);
+        }
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.as_bytes().first().copied()
+    }
+
+    /// Takes so many bytes; all if there are fewer.
+    fn take(&mut self, bytes: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        taken
+    }
+
+    /// Takes the string that comes next; gives back its inside, and whether that is plain text.
+    fn string(&mut self) -> (&'a str, bool) {
+        let whole = self.rest;
+        let bytes = whole.as_bytes();
+        let (mut end, mut plain) = (1, true);
+        while let Some(found) = bytes
+            .get(end..)
+            .and_then(|b| memchr::memchr2(b'"', b'\\', b))
+        {
+            end += found;
+            if bytes.get(end) == Some(&b'"') {
+                self.take(end + 1);
+                return (whole.get(1..end).unwrap_or_default(), plain);
+            }
+            plain = false;
+            end += 2;
+        }
+        self.take(usize::MAX);
+        ("", true)
+    }
+
+    /// Takes the object or list that comes next, and gives it back as it is.
+    fn whole(&mut self) -> &'a str {
+        let (from, mut depth) = (self.rest, 0_u32);
+        while let Some(byte) = self.next() {
+            match byte {
+                b'"' => {
+                    self.string();
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.take(1);
+            if depth == 0 {
+                break;
+            }
+        }
+        from.get(..from.len() - self.rest.len()).unwrap_or_default()
+    }
+
+    /// Writes the value that comes next.
+    fn value(&mut self, wire: &mut Wire<'_>, depth: u32) {
+        match self.simple(depth) {
+            Some(value) => wire.any(&value),
+            None => self.several(wire, depth),
+        }
+    }
+
+    /// Takes the value that comes next, if it is not one that holds others.
+    fn simple(&mut self, depth: u32) -> Option<Any<'a>> {
+        match self.next() {
+            Some(b'"') => Some(match self.string() {
+                (text, true) => Any::Clean(text),
+                (text, false) => Any::Text(text),
+            }),
+            Some(b'{' | b'[') if depth < DEPTH_MAX => None,
+            Some(b'{' | b'[') => Some(Any::Plain(self.whole())),
+            _ => {
+                let is_end =
+                    |byte: u8| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+                let end = self.rest.bytes().position(is_end);
+                Some(scalar(self.take(end.unwrap_or(usize::MAX))))
+            }
+        }
+    }
+
+    /// Writes the object or list that comes next.
+    fn several(&mut self, wire: &mut Wire<'_>, depth: u32) {
+        let object = self.take(1) == "{";
+        let message = wire.open(if object { &FIELDS } else { &ARRAY });
+        wire.list(&VALUES);
+        self.elements(wire, object, depth + 1);
+        wire.end_list();
+        wire.close(message);
+    }
+
+    /// Writes the elements of an object or a list, to its end.
+    fn elements(&mut self, wire: &mut Wire<'_>, object: bool, depth: u32) {
+        while let Some(byte) = self.next() {
+            let left = self.rest.len();
+            match byte {
+                b'}' | b']' => {
+                    self.take(1);
+                    return;
+                }
+                b',' => {
+                    self.take(1);
+                }
+                b'"' if object => {
+                    let (key, plain) = self.string();
+                    // Between a name and its value.
+                    self.next();
+                    self.take(1);
+                    match self.simple(depth) {
+                        Some(value) if plain => wire.pair(&VALUES, key, &value),
+                        Some(value) => wire.long_pair(&VALUES, key, &value),
+                        None => {
+                            let marks = wire.open_pair(&VALUES, key);
+                            self.several(wire, depth);
+                            wire.close_pair(marks);
+                        }
+                    }
+                }
+                _ => {
+                    let item = wire.open_item(&VALUES);
+                    self.value(wire, depth);
+                    wire.close(item);
+                }
+            }
+            // Only what is no JSON does not get on.
+            if self.rest.len() == left {
+                self.rest = "";
+            }
+        }
+    }
+}
+
+/// A number or a word; `null` is a value with nothing in it.
+fn scalar(token: &str) -> Any<'_> {
+    match token {
+        "true" | "false" => Any::Bool(token == "true"),
+        "null" | "" => Any::Empty,
+        _ => match (token.parse(), double(token)) {
+            (Ok(whole), _) => Any::Int(whole),
+            (_, Some(number)) => Any::Double(number, token),
+            // No number that others could hold.
+            _ => Any::Plain(token),
+        },
+    }
+}
+
+/// A number with a fraction or an exponent, if it is within what a double can tell from nothing and from infinity.
+fn double(token: &str) -> Option<f64> {
+    let at = token
+        .bytes()
+        .position(|b| matches!(b, b'.' | b'e' | b'E'))?;
+    let number: f64 = token.parse().ok()?;
+    let digits = token.split(['e', 'E']).next().unwrap_or_default();
+    let is_zero = || at > 0 && !digits.bytes().any(|b| matches!(b, b'1'..=b'9'));
+    let held = number.is_finite() && (number != 0.0 || is_zero());
+    held.then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a value becomes, as JSON and as protobuf.
+    fn written(json: &str) -> (String, Vec<u8>) {
+        let [mut text, mut bytes] = [b"{".to_vec(), Vec::new()];
+        write(&mut Wire::new(true, &mut text), json);
+        write(&mut Wire::new(false, &mut bytes), json);
+        text.push(b'}');
+        (String::from_utf8(text).expect("text"), bytes)
+    }
+
+    #[test]
+    fn every_kind_of_value() {
+        for (json, text, bytes) in [
+            (r#""a\tb""#, r#"{"stringValue":"a\tb"}"#, &b"\x0a\x03a\tb"[..]),
+            ("true", r#"{"boolValue":true}"#, b"\x10\x01"),
+            ("false", r#"{"boolValue":false}"#, b"\x10\x00"),
+            ("null", "{}", b""),
+            ("300", r#"{"intValue":"300"}"#, b"\x18\xac\x02"),
+            (
+                "-9223372036854775808",
+                r#"{"intValue":"-9223372036854775808"}"#,
+                b"\x18\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+            ),
+            (
+                "9223372036854775808",
+                r#"{"stringValue":"9223372036854775808"}"#,
+                b"\x0a\x139223372036854775808",
+            ),
+            ("1.50", r#"{"doubleValue":1.50}"#, b"\x21\x00\x00\x00\x00\x00\x00\xf8\x3f"),
+            ("0e9", r#"{"doubleValue":0e9}"#, b"\x21\x00\x00\x00\x00\x00\x00\x00\x00"),
+            ("1e-400", r#"{"stringValue":"1e-400"}"#, b"\x0a\x061e-400"),
+            ("1e400", r#"{"stringValue":"1e400"}"#, b"\x0a\x051e400"),
+            ("[]", r#"{"arrayValue":{"values":[]}}"#, b"\x2a\x00"),
+            ("{}", r#"{"kvlistValue":{"values":[]}}"#, b"\x32\x00"),
+            (
+                "[ 1 ,\n\"a\" , null ]",
+                r#"{"arrayValue":{"values":[{"intValue":"1"},{"stringValue":"a"},{}]}}"#,
+                b"\x2a\x0b\x0a\x02\x18\x01\x0a\x03\x0a\x01a\x0a\x00",
+            ),
+            (
+                r#"{ "a\"" : { "b" : [ ] }, "" : 1 }"#,
+                r#"{"kvlistValue":{"values":[{"key":"a\"","value":{"kvlistValue":{"values":[{"key":"b","value":{"arrayValue":{"values":[]}}}]}}},{"key":"","value":{"intValue":"1"}}]}}"#,
+                b"\x32\x19\x0a\x11\x0a\x02a\"\x12\x0b\x32\x09\x0a\x07\x0a\x01b\x12\x02\x2a\x00\x0a\x04\x12\x02\x18\x01",
+            ),
+        ] {
+            assert_eq!(written(json), (text.to_owned(), bytes.to_vec()), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_is_text() {
+        let nested =
+            |depth: usize| format!("{}\"]\u{e9}\"{}", "[".repeat(depth), "]".repeat(depth));
+        let (text, _) = written(&nested(24));
+        assert!(text.contains(r#"{"stringValue":"]é"}"#), "{text}");
+        let (text, bytes) = written(&nested(26));
+        assert!(text.contains(r#"{"stringValue":"[[\"]é\"]]"}"#), "{text}");
+        assert!(bytes.ends_with("\n\t[[\"]é\"]]".as_bytes()), "{bytes:?}");
+        // Far too deep for a stack.
+        let (text, _) = written(&nested(1_000_000));
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).expect("JSON");
+    }
+
+    #[test]
+    fn what_is_no_json_ends_the_value_and_harms_nothing() {
+        for json in [
+            "",
+            "{",
+            "[",
+            "[1",
+            "{\"a",
+            "{\"a\"",
+            "{\"a\":",
+            "{1}",
+            "[:]",
+            "[é]",
+            "]",
+            "{]",
+            "\"",
+            "\"\\",
+            "[\"\\é\"]",
+            "{\"a\":}",
+            "[}",
+            "nan",
+            "{\"a\":{\"b\":[1,",
+            "[1 2]",
+            "\u{e9}",
+            "[\"a\"\"b\"]",
+        ] {
+            let (text, _) = written(json);
+            let sound = serde_json::from_str::<serde::de::IgnoredAny>(&text);
+            assert!(sound.is_ok() || json.contains('\\'), "{json}: {text}");
+        }
+    }
+}

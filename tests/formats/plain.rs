@@ -1,0 +1,45 @@
+//! `json` and `ndjson`: flat objects under our own names, read by the tests' model.
+
+use super::{Case, Common, Payload, check, common};
+use crate::model::{self, Record};
+
+/// The records of a payload.
+pub(super) fn records(payload: &Payload) -> Vec<Record> {
+    let pieces = model::pieces(&payload.request, payload.text());
+    pieces.into_iter().map(model::record).collect()
+}
+
+fn read(payload: &Payload) -> Vec<Common> {
+    records(payload).iter().map(common).collect()
+}
+
+const JSON: Case = Case {
+    format: "json",
+    extension: "json",
+    options: &[],
+    unit_ns: 1,
+    fills_message: false,
+    read,
+};
+
+#[test]
+fn json_says_what_the_events_say() {
+    let payload = check(&JSON);
+    assert_eq!(
+        payload.request.header("content-type"),
+        Some("application/json")
+    );
+}
+
+#[test]
+fn ndjson_says_what_the_events_say() {
+    let payload = check(&Case {
+        format: "ndjson",
+        extension: "ndjson",
+        ..JSON
+    });
+    assert_eq!(
+        payload.request.header("content-type"),
+        Some("application/x-ndjson")
+    );
+}
