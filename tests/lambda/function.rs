@@ -48,6 +48,8 @@ pub(crate) struct Invocation {
     pub(crate) without_runtime_done: bool,
     /// Whether `platform.report` goes missing, so that SHUTDOWN alone tells how it ended.
     pub(crate) without_report: bool,
+    /// Whether the INVOKE event is answered after all telemetry of the invocation.
+    pub(crate) event_last: bool,
 }
 
 impl Invocation {
@@ -59,6 +61,7 @@ impl Invocation {
             late: Vec::new(),
             without_runtime_done: false,
             without_report: false,
+            event_last: false,
         }
     }
 
@@ -127,6 +130,12 @@ impl Invocation {
     /// Its `platform.runtimeDone` is never sent.
     pub(crate) fn loses_runtime_done(mut self) -> Self {
         self.without_runtime_done = true;
+        self
+    }
+
+    /// Its INVOKE event is only seen when its telemetry was handed over, end included.
+    pub(crate) fn event_comes_last(mut self) -> Self {
+        self.event_last = true;
         self
     }
 

@@ -30,9 +30,15 @@ impl Lambda {
             request_id: request_id.clone(),
         });
         let subscribed = !self.setup.managed() && self.api.lock().extension.wants("INVOKE");
-        if subscribed {
-            let event = invoke_event(&self.setup, &request_id, deadline_ms);
-            self.api.change(|state| state.extension.event = Some(event));
+        let event = invoke_event(&self.setup, &request_id, deadline_ms);
+        let tell_event = |lambda: &Self| {
+            if subscribed {
+                let event = Some(event.clone());
+                lambda.api.change(|state| state.extension.event = event);
+            }
+        };
+        if !invocation.event_last {
+            tell_event(self);
         }
         self.play(invocation, deadline);
         // The runtime is done, or dead, or out of time.
@@ -72,6 +78,10 @@ impl Lambda {
         }
         for text in &invocation.late {
             hub.tell(Fact::Function(self.line(text.clone())));
+        }
+        if invocation.event_last {
+            hub.drained(deadline.saturating_duration_since(Instant::now()));
+            tell_event(self);
         }
         let mut outcome = match reset {
             Some("timeout") => Outcome::FunctionTimedOut,

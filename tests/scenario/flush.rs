@@ -51,6 +51,23 @@ fn end_holds_no_longer_than_the_telemetry_takes() {
 }
 
 #[test]
+fn an_end_that_is_told_before_the_event_is_seen_is_not_waited_for() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH", "end")
+        .option("FLUSH_BUDGET_MS", "2000")
+        .start();
+    for number in 0..3 {
+        let text = format!("line {number}");
+        let report = run.invoke(&Invocation::line(text.clone()).event_comes_last());
+        assert!(said(&sink).contains(&text), "{:?}", said(&sink));
+        // Waiting for an end that came already would take the whole budget.
+        assert!(report.hold < Duration::from_millis(1_000), "{report:?}");
+    }
+    run.finish_conserved(&sink);
+}
+
+#[test]
 fn end_waits_once_for_a_runtime_done_that_is_lost_and_then_trusts_no_more() {
     let sink = Sink::ok();
     let mut run = Scenario::with(&sink)
