@@ -12,7 +12,7 @@ struct Fields {
     /// The event's type.
     #[serde(rename = "type")]
     kind: String,
-    /// A record's text.
+    /// A record's text, or that of its JSON.
     message: Option<String>,
     /// A record that is no text.
     record: Option<Box<RawValue>>,
@@ -25,7 +25,7 @@ struct Fields {
 pub(crate) struct Record {
     /// The type: `function`, `platform.start`, ...
     pub(crate) kind: String,
-    /// Its text, or the JSON it carries.
+    /// The JSON it carries, or its text.
     pub(crate) says: String,
     /// Whether it tells its invocation.
     pub(crate) invoked: bool,
@@ -41,11 +41,15 @@ pub(crate) fn records(request: &Received) -> Option<Vec<Record>> {
         .into_iter()
         .map(|value| {
             let fields: Fields = serde_json::from_str(value.get()).ok()?;
+            let is_platform = fields.kind.starts_with("platform.");
             Some(Record {
                 kind: fields.kind,
-                says: fields
-                    .message
-                    .or_else(|| fields.record.map(|record| record.get().to_owned()))?,
+                says: match (fields.record, fields.message) {
+                    // A platform event is best read as the line that it has.
+                    (Some(_), Some(message)) if is_platform => message,
+                    (Some(record), _) => record.get().to_owned(),
+                    (None, message) => message?,
+                },
                 invoked: fields.request_id.is_some(),
                 whole: value.get().to_owned(),
             })
