@@ -13,8 +13,7 @@
 use brooklet::encode;
 use brooklet::parse::{self, Event, Item};
 use brooklet::process::{
-    self, Fields, Identity, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Select,
-    Stream, Types,
+    self, Fields, Identity, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Stream,
 };
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -65,27 +64,6 @@ fn batch(record: impl Fn(usize) -> String) -> String {
         .collect();
     let start = r#"{"time":"2026-11-22T10:00:00.000Z","type":"platform.start","record":{"requestId":"4b142fc3-17b8-4cdb-a46b-a8dbe7918715","version":"$LATEST","tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1-5f35ae12-0c0fec141ab77a00bc047aa2;Sampled=1"}}}"#;
     format!("[{start},{}]", events.join(","))
-}
-
-/// Nothing configured.
-fn plain() -> Options {
-    Options {
-        select: Select {
-            types: Types {
-                platform: true,
-                function: true,
-                extension: false,
-            },
-            min_level: None,
-            include: Vec::new(),
-            exclude: Vec::new(),
-        },
-        sample: None,
-        redact: Redact::default(),
-        fields: Fields::default(),
-        multiline: None,
-        concurrent: false,
-    }
 }
 
 /// The readable events of a batch.
@@ -165,7 +143,7 @@ fn bare(bencher: Bencher<'_, '_>, text: &str) {
 
 /// Options with one thing changed.
 fn with(change: impl FnOnce(&mut Options)) -> Options {
-    let mut options = plain();
+    let mut options = Options::default();
     change(&mut options);
     options
 }
@@ -194,7 +172,7 @@ fn text_1_bare(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_2_enriched(bencher: Bencher<'_, '_>) {
-    run(bencher, &lines(), &plain());
+    run(bencher, &lines(), &Options::default());
 }
 
 #[divan::bench]
@@ -233,7 +211,7 @@ fn json_1_bare(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn json_2_enriched(bencher: Bencher<'_, '_>) {
-    run(bencher, &objects(), &plain());
+    run(bencher, &objects(), &Options::default());
 }
 
 #[divan::bench]
@@ -249,7 +227,7 @@ fn json_3_redact_email_that_is_there(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn long_2_enriched(bencher: Bencher<'_, '_>) {
-    run(bencher, &long_lines(), &plain());
+    run(bencher, &long_lines(), &Options::default());
 }
 
 #[divan::bench(args = ["email", "card", "jwt", "aws-key", "ip", "bearer", "phone", "/password=\\S+/", r"/\b\d{3}-\d{2}-\d{4}\b/"])]
@@ -271,10 +249,10 @@ fn formats() -> impl Iterator<Item = &'static str> {
 
 #[divan::bench(args = formats())]
 fn text_9_format(bencher: Bencher<'_, '_>, format: &str) {
-    run_as(format, bencher, &lines(), &plain());
+    run_as(format, bencher, &lines(), &Options::default());
 }
 
 #[divan::bench(args = formats())]
 fn json_9_format(bencher: Bencher<'_, '_>, format: &str) {
-    run_as(format, bencher, &objects(), &plain());
+    run_as(format, bencher, &objects(), &Options::default());
 }

@@ -80,11 +80,7 @@ impl Settings {
             encode: encode::Options::default(),
             api_key: None,
             headers: Vec::new(),
-            types: Types {
-                platform: true,
-                function: true,
-                extension: false,
-            },
+            types: Types::default(),
             min_level: None,
             include: Vec::new(),
             exclude: Vec::new(),

@@ -3,11 +3,9 @@
 //! A document is only ever created, under the record's own id: sent again it answers that it is there.
 //! JSON that is no object must not be under `record`, where a mapping of objects would refuse it.
 
-use super::object::{self, inside, json, record_id, string, value};
+use super::object::{self, inside, record_id, string, value};
 use super::{Encode, Format, Frame, Options};
-use crate::parse;
 use crate::process::{Identity, Level, Record};
-use crate::time;
 
 /// The row of the table.
 pub(super) const FORMAT: Format = Format {
@@ -74,7 +72,7 @@ impl Encode for Elasticsearch {
         for (name, (own, text)) in names.iter().zip(object::facts(identity)) {
             let Some(text) = text else { continue };
             out.extend_from_slice(name.as_bytes());
-            if own == "function_memory_mb" {
+            if own == object::MEMORY {
                 out.extend_from_slice(text.as_bytes());
             } else {
                 string(out, &text);
@@ -82,8 +80,7 @@ impl Encode for Elasticsearch {
         }
         if !identity.tags.is_empty() {
             out.extend_from_slice(b",\"labels\":");
-            let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
-            object::object(out, tags, |out, value| string(out, value));
+            object::tags(out, identity);
         }
     }
 
@@ -91,11 +88,7 @@ impl Encode for Elasticsearch {
         out.extend_from_slice(b"{\"create\":{\"_id\":\"");
         record_id(out, record);
         out.extend_from_slice(&self.action_end);
-        let readable = |json: &&str| parse::inside(json).and_then(time::rfc3339_ns).is_some();
-        match record.timestamp.filter(readable) {
-            Some(own) => out.extend_from_slice(own.as_bytes()),
-            None => string(out, &time::rfc3339(record.received_ms)),
-        }
+        object::rfc3339(out, record);
         out.extend_from_slice(b",\"type\":");
         string(out, record.kind);
         inside(out, b",\"log.level\":", record.level.map(Level::word));
@@ -103,22 +96,19 @@ impl Encode for Elasticsearch {
         match (record.record, record.message) {
             (Some(json), None) if !json.starts_with('{') => {
                 out.extend_from_slice(b",\"message\":");
-                object::nested(out, json);
+                object::json_text(out, json);
             }
             (record, _) => value(out, b",\"record\":", record),
         }
         inside(out, b",\"faas.execution\":", record.request_id);
         inside(out, b",\"trace.id\":", record.trace_id);
         inside(out, b",\"tenant_id\":", record.tenant_id);
-        let cold = record
-            .cold_start
-            .map(|cold| if cold { "true" } else { "false" });
+        let cold = object::cold_start(record);
         value(out, b",\"faas.coldstart\":", cold);
         value(out, b",\"sample\":", record.sample);
         if !record.extra.is_empty() {
             out.extend_from_slice(b",\"extra\":");
-            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
-            object::object(out, fields, json);
+            object::extra(out, record);
         }
         out.extend_from_slice(&self.identity);
         out.push(b'}');

@@ -78,9 +78,7 @@ impl Loki {
 
     /// Writes the facts of a record that are labels, or those that are not, each with a comma before it.
     fn facts(&self, record: &Record<'_>, labels: bool, out: &mut Vec<u8>) {
-        let cold = record
-            .cold_start
-            .map(|cold| if cold { "true" } else { "false" });
+        let cold = object::cold_start(record);
         let texts = [
             None,
             record.level.map(Level::word),
@@ -204,7 +202,7 @@ impl Encode for Loki {
             }
             (json, _) => {
                 out.push(b',');
-                object::nested(out, json.unwrap_or_default());
+                object::json_text(out, json.unwrap_or_default());
                 None
             }
         };
@@ -214,14 +212,13 @@ impl Encode for Loki {
         self.facts(record, false, out);
         if let Some(json) = beside {
             out.extend_from_slice(b",\"record\":");
-            object::nested(out, json);
+            object::json_text(out, json);
         }
         if !record.extra.is_empty() {
             let mut extra = Vec::new();
-            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
-            object::object(&mut extra, fields, object::json);
+            object::extra(&mut extra, record);
             out.extend_from_slice(b",\"extra\":");
-            object::nested(out, &String::from_utf8_lossy(&extra));
+            object::json_text(out, &String::from_utf8_lossy(&extra));
         }
         out.extend_from_slice(&self.metadata);
         out.extend_from_slice(b"}]");

@@ -2,12 +2,14 @@
 //!
 //! JSON that came is copied as it came; only what we know ourselves is escaped here.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Encode, Options};
+use crate::parse;
 use crate::process::{Identity, Level, Record};
 use crate::time;
 
@@ -144,10 +146,7 @@ impl Object {
         inside(out, &names.request_id, record.request_id);
         inside(out, &names.trace_id, record.trace_id);
         inside(out, &names.tenant_id, record.tenant_id);
-        let cold = record
-            .cold_start
-            .map(|cold| if cold { "true" } else { "false" });
-        value(out, &names.cold_start, cold);
+        value(out, &names.cold_start, cold_start(record));
         value(out, &names.sample, record.sample);
         if !names.record_id.is_empty() {
             out.extend_from_slice(&names.record_id);
@@ -156,12 +155,12 @@ impl Object {
             out.push(b'"');
         }
         if !record.extra.is_empty() && !names.extra.is_empty() {
-            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
             if self.style.flat {
-                each(out, &names.extra, fields, json);
+                let all = record.extra.iter().map(|(k, v)| (&**k, &**v));
+                each(out, &names.extra, all, json);
             } else {
                 out.extend_from_slice(&names.extra);
-                object(out, fields, json);
+                extra(out, record);
             }
         }
     }
@@ -184,9 +183,16 @@ pub(super) fn millis(record: &Record<'_>) -> u64 {
         .unwrap_or(record.received_ms)
 }
 
+/// A record's time in nanoseconds since 1970: its own, or when it came if that cannot be read.
+pub(super) fn time_ns(record: &Record<'_>) -> u64 {
+    told_time(record)
+        .and_then(time::rfc3339_ns)
+        .unwrap_or_else(|| record.received_ms.saturating_mul(1_000_000))
+}
+
 /// What stands between the quotes of a record's time.
 fn told_time<'a>(record: &Record<'a>) -> Option<&'a str> {
-    record.timestamp?.strip_prefix('"')?.strip_suffix('"')
+    record.timestamp.and_then(parse::inside)
 }
 
 /// Writes the time of a record as it came; when it came if it has none that can be read.
@@ -299,34 +305,25 @@ impl Encode for Object {
     fn identify(&mut self, identity: &Identity) {
         let out = &mut self.identity;
         out.clear();
-        let memory = identity.function_memory_mb.map(|mb| mb.to_string());
-        for (field, text) in [
-            ("function_name", &identity.function_name),
-            ("function_version", &identity.function_version),
-            ("function_arn", &identity.function_arn),
-            ("function_memory_mb", &memory),
-            ("region", &identity.region),
-            ("account_id", &identity.account_id),
-            ("service_name", &identity.service_name),
-        ] {
+        for (field, text) in facts(identity) {
             let name = named(&self.renamed, field);
             match text {
-                Some(number) if field == "function_memory_mb" => value(out, &name, Some(number)),
+                Some(number) if field == MEMORY => value(out, &name, Some(&number)),
                 Some(text) if !name.is_empty() => {
                     out.extend_from_slice(&name);
-                    string(out, text);
+                    string(out, &text);
                 }
                 Some(_) | None => {}
             }
         }
         let name = named(&self.renamed, "tags");
         if !identity.tags.is_empty() && !name.is_empty() {
-            let tags = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
             if self.style.flat {
-                each(out, &name, tags, |out, value| string(out, value));
+                let all = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
+                each(out, &name, all, |out, value| string(out, value));
             } else {
                 out.extend_from_slice(&name);
-                object(out, tags, |out, value| string(out, value));
+                tags(out, identity);
             }
         }
     }
@@ -400,8 +397,25 @@ pub(super) fn json_text(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
 }
 
+/// Whether a record belongs to the environment's first invocation, as JSON.
+pub(super) fn cold_start(record: &Record<'_>) -> Option<&'static str> {
+    let word = |cold| if cold { "true" } else { "false" };
+    record.cold_start.map(word)
+}
+
+/// Writes the fields of an event that this program does not know as an object.
+pub(super) fn extra(out: &mut Vec<u8>, record: &Record<'_>) {
+    object(out, record.extra.iter().map(|(k, v)| (&**k, &**v)), json);
+}
+
+/// Writes the owner's names and values as an object.
+pub(super) fn tags(out: &mut Vec<u8>, identity: &Identity) {
+    let all = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
+    object(out, all, |out, value| string(out, value));
+}
+
 /// Writes an object of foreign names.
-pub(super) fn object<'a, V>(
+fn object<'a, V>(
     out: &mut Vec<u8>,
     fields: impl Iterator<Item = (&'a str, V)>,
     value: impl Fn(&mut Vec<u8>, V),
@@ -431,52 +445,24 @@ pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).unwrap_or(());
 }
 
-/// Writes JSON as a JSON string, in one line.
-///
-/// Of valid JSON only quotes and backslashes need an escape, so that this is faster than [`string`]; control characters stand between two tokens.
-pub(super) fn nested(out: &mut Vec<u8>, json: &str) {
-    out.push(b'"');
-    for chunk in json.as_bytes().chunks(64) {
-        let mut room = [0_u8; 128];
-        let mut places = room.iter_mut();
-        for byte in chunk {
-            if matches!(byte, b'"' | b'\\')
-                && let Some(place) = places.next()
-            {
-                *place = b'\\';
-            }
-            if let Some(place) = places.next() {
-                *place = (*byte).max(b' ');
-            }
-        }
-        let used = 128 - places.len();
-        out.extend_from_slice(room.get(..used).unwrap_or_default());
-    }
-    out.push(b'"');
-}
+/// The one of [`facts`] that is a number.
+pub(super) const MEMORY: &str = "function_memory_mb";
 
 /// What is known of who logs but for the tags, under our own names; a number as its digits.
-pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<std::borrow::Cow<'_, str>>); 7] {
-    fn text(fact: &Option<String>) -> Option<std::borrow::Cow<'_, str>> {
-        fact.as_deref().map(std::borrow::Cow::Borrowed)
+pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<Cow<'_, str>>); 7] {
+    fn text(fact: &Option<String>) -> Option<Cow<'_, str>> {
+        fact.as_deref().map(Cow::Borrowed)
     }
     let memory = identity.function_memory_mb.map(|mb| mb.to_string());
     [
         ("function_name", text(&identity.function_name)),
         ("function_version", text(&identity.function_version)),
         ("function_arn", text(&identity.function_arn)),
-        ("function_memory_mb", memory.map(std::borrow::Cow::Owned)),
+        (MEMORY, memory.map(Cow::Owned)),
         ("region", text(&identity.region)),
         ("account_id", text(&identity.account_id)),
         ("service_name", text(&identity.service_name)),
     ]
-}
-
-/// A record's time in nanoseconds since 1970: its own, or when it came if that cannot be read.
-pub(super) fn time_ns(record: &Record<'_>) -> u64 {
-    let own = record.timestamp.and_then(crate::parse::inside);
-    own.and_then(crate::time::rfc3339_ns)
-        .unwrap_or_else(|| record.received_ms.saturating_mul(1_000_000))
 }
 
 /// Writes a number.
@@ -497,8 +483,6 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
 
     fn identity() -> Identity {
@@ -586,7 +570,7 @@ mod tests {
     fn nested_json_is_a_string_in_one_line() {
         let long = format!("{{\"a\\\\\":\n[\"{}\"]\t}}", "é\\\"x".repeat(500));
         let mut out = Vec::new();
-        nested(&mut out, &long);
+        json_text(&mut out, &long);
         let read: String = serde_json::from_slice(&out).expect("a string");
         assert_eq!(read, long.replace(['\n', '\t'], " "));
         serde_json::from_str::<serde_json::Value>(&read).expect("still JSON");

@@ -2,7 +2,7 @@
 //!
 //! What is searched for by its value stands in `fields`, which must be flat and hold nothing but strings; what was logged is the event, which is an object, so that it is never blank.
 
-use super::object::{self, decimal, inside, json, record_id, string, value};
+use super::object::{self, decimal, inside, record_id, string, value};
 use super::{Encode, Format, Frame, Options};
 use crate::process::{Identity, Level, Record};
 
@@ -82,8 +82,7 @@ impl Encode for Splunk {
         tags.clear();
         if !identity.tags.is_empty() {
             tags.extend_from_slice(b",\"tags\":");
-            let all = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
-            object::object(tags, all, |out, value| string(out, value));
+            object::tags(tags, identity);
         }
         fields.clear();
         for (field, text) in object::facts(identity) {
@@ -108,8 +107,7 @@ impl Encode for Splunk {
         value(out, b",\"sample\":", record.sample);
         if !record.extra.is_empty() {
             out.extend_from_slice(b",\"extra\":");
-            let fields = record.extra.iter().map(|(k, v)| (&**k, &**v));
-            object::object(out, fields, json);
+            object::extra(out, record);
         }
         out.extend_from_slice(&self.tags);
         out.extend_from_slice(b"},\"fields\":{\"record_id\":\"");
@@ -118,9 +116,7 @@ impl Encode for Splunk {
         inside(out, b",\"request_id\":", record.request_id);
         inside(out, b",\"trace_id\":", record.trace_id);
         inside(out, b",\"tenant_id\":", record.tenant_id);
-        let cold = record
-            .cold_start
-            .map(|cold| if cold { "true" } else { "false" });
+        let cold = object::cold_start(record);
         inside(out, b",\"cold_start\":", cold);
         out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"}}");

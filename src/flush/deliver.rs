@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::lane::{Lane, now_as_json};
 use crate::buffer::Batch;
 use crate::fault;
+use crate::parse;
 use crate::process::Record;
 use crate::send::{Fate, Outcome, Shaped};
 use crate::time::{self, Deadline, Stopwatch};
@@ -249,10 +250,10 @@ impl Lane {
             return false;
         }
         let mut marker = Vec::new();
-        let mut reason = String::from("{\"reason\":");
-        quote(&mut reason, why);
+        let mut reason = String::from("{\"reason\":\"");
+        parse::escape(&mut reason, why);
         // Writing into memory cannot fail.
-        write!(reason, ",\"records\":{}}}", batch.records).unwrap_or(());
+        write!(reason, "\",\"records\":{}}}", batch.records).unwrap_or(());
         self.stats.marked.add(1);
         let timestamp = now_as_json();
         let own = Record {
@@ -286,10 +287,4 @@ impl Lane {
             }
         }
     }
-}
-
-/// Writes a JSON string.
-fn quote(out: &mut String, text: &str) {
-    // A string can always be written.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }

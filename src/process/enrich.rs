@@ -338,7 +338,7 @@ fn part<'a>(header: &'a str, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fields as Chosen, Redact, Scratch, Select, Types, process};
+    use super::super::{Redact, Scratch, Select, Types, process};
     use super::*;
     use crate::parse;
 
@@ -379,15 +379,10 @@ mod tests {
                     function: true,
                     extension: true,
                 },
-                min_level: None,
-                include: Vec::new(),
-                exclude: Vec::new(),
+                ..Select::default()
             },
-            sample: None,
-            redact: Redact::default(),
-            fields: Chosen::default(),
-            multiline: None,
             concurrent,
+            ..Options::default()
         }
     }
 

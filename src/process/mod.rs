@@ -29,8 +29,8 @@ pub use self::select::{Dropped, Select, Types};
 pub use self::synthetic::End;
 use crate::parse::{self, Event};
 
-/// What process is told by the configuration.
-#[derive(Debug, Clone)]
+/// What process is told by the configuration; by default everything is shipped as it comes, but for the lines of extensions.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What is shipped.
     pub select: Select,
@@ -297,15 +297,9 @@ mod tests {
                     function: true,
                     extension: true,
                 },
-                min_level: None,
-                include: Vec::new(),
-                exclude: Vec::new(),
+                ..Select::default()
             },
-            sample: None,
-            redact: Redact::default(),
-            fields: Fields::default(),
-            multiline: None,
-            concurrent: false,
+            ..Options::default()
         };
         change(&mut options);
         options

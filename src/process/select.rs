@@ -17,8 +17,18 @@ pub struct Types {
     pub extension: bool,
 }
 
+impl Default for Types {
+    fn default() -> Self {
+        Self {
+            platform: true,
+            function: true,
+            extension: false,
+        }
+    }
+}
+
 /// What is shipped.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Select {
     /// The types.
     pub types: Types,
@@ -113,9 +123,7 @@ mod tests {
                 function,
                 extension,
             },
-            min_level: None,
-            include: Vec::new(),
-            exclude: Vec::new(),
+            ..Select::default()
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) struct Watch {
     crash: Option<Suspicion>,
     /// A failed init that waits for its report.
     init: Option<Suspicion>,
-    /// Whether the failure of this init was told, or it went well.
+    /// Whether the init is behind us: it was reported, or a request began.
     init_over: bool,
     /// Whether the failure of this init was told.
     init_told: bool,

@@ -263,22 +263,22 @@ impl Destination {
                 stats.resent.add(records);
             }
             let (why, asked) = match self.once(deadline) {
-                Ok(answer) => match self.verdict(answer.status) {
-                    Verdict::Delivered => {
+                Ok(answer) => match (self.verdict(answer.status), self.read(&answer, records)) {
+                    (Verdict::Delivered, reading) => {
                         self.proven = true;
-                        return self.taken(&answer, records);
+                        return self.taken(&answer, reading, records);
                     }
-                    _ if self.reads_items(&answer, records).is_some() => {
-                        return self.taken(&answer, records);
+                    (_, reading @ Reading::Items { .. }) => {
+                        return self.taken(&answer, reading, records);
                     }
-                    Verdict::TooLarge => return Outcome::TooLarge,
-                    Verdict::Refused => {
+                    (Verdict::TooLarge, _) => return Outcome::TooLarge,
+                    (Verdict::Refused, _) => {
                         return Outcome::Refused {
                             status: answer.status,
                             answer: self.without_secrets(&refusal(&answer)),
                         };
                     }
-                    Verdict::Later => {
+                    (Verdict::Later, _) => {
                         let asked = answer.header("retry-after").and_then(|value| {
                             retry_after(value, time::epoch_ms(), time::http_date_ms)
                         });
@@ -322,21 +322,18 @@ impl Destination {
         }
     }
 
-    /// What an answer says of each record, if it does.
-    fn reads_items(&self, answer: &Answer, records: usize) -> Option<(Vec<Fate>, String)> {
+    /// What an answer says of the records; one that tells of more or fewer than there were says nothing.
+    fn read(&self, answer: &Answer, records: usize) -> Reading {
         match (self.options.reader)(answer.status, &answer.body, records) {
-            Reading::Items { fates, why } if fates.len() == records => Some((fates, why)),
-            _ => None,
+            Reading::Items { fates, .. } if fates.len() != records => Reading::Nothing,
+            reading => reading,
         }
     }
 
     /// What became of a payload that was taken, at least in part.
-    fn taken(&self, answer: &Answer, records: usize) -> Outcome {
-        let text = self.without_secrets(&excerpt(&answer.body));
-        match (self.options.reader)(answer.status, &answer.body, records) {
-            Reading::Items { fates, why }
-                if fates.len() == records && fates.iter().any(|f| *f != Fate::Delivered) =>
-            {
+    fn taken(&self, answer: &Answer, reading: Reading, records: usize) -> Outcome {
+        match reading {
+            Reading::Items { fates, why } if fates.iter().any(|f| *f != Fate::Delivered) => {
                 Outcome::Partly {
                     fates,
                     why: self.without_secrets(&excerpt(why.as_bytes())),
@@ -356,7 +353,7 @@ impl Destination {
             }
             Reading::Items { .. } | Reading::Nothing => Outcome::Delivered {
                 status: answer.status,
-                answer: text,
+                answer: self.without_secrets(&excerpt(&answer.body)),
                 odd: odd(answer),
                 refused: 0,
             },
