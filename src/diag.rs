@@ -1,9 +1,11 @@
 //! The only writer to stderr: our own log lines.
 //!
 //! One line each, `brooklet: <level>: <text>`.
-//! Lambda sends our stderr to CloudWatch, and back to us if `extension` telemetry is subscribed, so each call site is limited: [`LINES_MAX`] lines in [`WINDOW_MS`], after which it is silent and later says how many lines it withheld.
+//! Lambda sends our stderr to CloudWatch, and back to us if `extension` telemetry is subscribed, so each call site is limited for each destination: [`LINES_MAX`] lines in [`WINDOW_MS`], after which it is silent and later says how many lines it withheld.
+//! A line of a thread that works for a destination after the first one names it.
 //! A line must not hold a record's text or a secret.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -54,19 +56,68 @@ pub fn set_level(level: Option<Level>) {
     LEVEL.store(level.map_or(0, |level| level as u8), Ordering::Relaxed);
 }
 
-/// One call site's limiter.
+/// Destinations that there may be.
+pub const DESTINATIONS_MAX: usize = 4;
+
+thread_local! {
+    /// The destination that this thread works for.
+    static DESTINATION: Cell<usize> = const { Cell::new(1) };
+}
+
+/// Says which destination, from 1, this thread works for.
+pub fn works_for(destination: usize) {
+    DESTINATION.set(destination);
+}
+
+/// The destination, from 1, that this thread works for.
+#[must_use]
+pub fn destination() -> usize {
+    DESTINATION.get()
+}
+
+/// What a line about a destination begins with: nothing where it is the first.
+#[must_use]
+pub fn about(destination: usize) -> About {
+    About(destination)
+}
+
+/// See [`about`].
+#[derive(Debug)]
+pub struct About(usize);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 | 1 => Ok(()),
+            number => write!(f, "destination {number}: "),
+        }
+    }
+}
+
+/// One call site's limiter, for each destination.
 #[derive(Debug, Default)]
-pub struct Site {
+pub struct Site([Window; DESTINATIONS_MAX]);
+
+impl Site {
+    /// A call site that has printed nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([const { Window::new() }; DESTINATIONS_MAX])
+    }
+}
+
+/// What one call site has printed lately.
+#[derive(Debug, Default)]
+struct Window {
     /// When the window began, in milliseconds since 1970.
     since_ms: AtomicU64,
     /// Lines asked for in this window.
     lines: AtomicU32,
 }
 
-impl Site {
-    /// A call site that has printed nothing yet.
-    #[must_use]
-    pub const fn new() -> Self {
+impl Window {
+    /// Nothing printed yet.
+    const fn new() -> Self {
         Self {
             since_ms: AtomicU64::new(0),
             lines: AtomicU32::new(0),
@@ -91,7 +142,9 @@ pub fn print(site: &Site, level: Level, text: fmt::Arguments<'_>) {
     if level as u8 > LEVEL.load(Ordering::Relaxed) {
         return;
     }
-    let Some(withheld) = site.admit(time::epoch_ms()) else {
+    let destination = destination();
+    let window = site.0.get(destination.saturating_sub(1));
+    let Some(withheld) = window.and_then(|window| window.admit(time::epoch_ms())) else {
         return;
     };
     let more = if withheld > 0 {
@@ -99,7 +152,8 @@ pub fn print(site: &Site, level: Level, text: fmt::Arguments<'_>) {
     } else {
         String::new()
     };
-    write_line(&format!("{PREFIX}{}: {text}{more}", level.word()));
+    let about = about(destination);
+    write_line(&format!("{PREFIX}{}: {about}{text}{more}", level.word()));
 }
 
 /// Prints one line that is said once in the life of the process, and so is not limited; use [`say_once!`](crate::say_once).
@@ -156,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_site_is_limited_and_says_what_it_withheld() {
-        let site = Site::new();
+        let site = Window::new();
         let t0 = 1_000_000;
         for _ in 0..LINES_MAX {
             assert_eq!(site.admit(t0), Some(0));
@@ -169,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_does_not_silence_a_site() {
-        let site = Site::new();
+        let site = Window::new();
         for _ in 0..LINES_MAX + 1 {
             site.admit(9_000_000);
         }

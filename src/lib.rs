@@ -4,7 +4,7 @@
 //! Three kinds of thread work together, and talk through the channels of [`link`] alone:
 //! the main thread asks Lambda for events ([`lifecycle`]),
 //! the receive threads take the platform's telemetry batches ([`receive`]),
-//! and the flush thread turns them into payloads and sends them ([`flush`]).
+//! and for each destination a flush thread turns them into payloads and sends them ([`flush`]).
 //!
 //! The modules are listed in the order in which data flows, and each imports only what stands above it:
 //! words, pure stages, edges, wiring.

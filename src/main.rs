@@ -124,6 +124,10 @@ fn help() -> String {
         "\n",
         "Variables. A bad value never fails the function: it is named and the default is taken.\n",
     ));
+    text.push('\n');
+    for sentence in config::destinations_help() {
+        wrapped(&mut text, &sentence.replace('`', ""));
+    }
     for option in OPTIONS {
         let help = option.help.replace('`', "");
         let default = option.default.replace('`', "");

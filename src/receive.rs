@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use tiny_http::{Method, Response, Server, StatusCode};
 
+use crate::diag;
 use crate::error::Error;
 use crate::fault;
 use crate::link::{Body, ReceiveEnd};
-use crate::stats::{Counter, Stats};
+use crate::stats::{Account, Counter, Stats};
 use crate::time::{self, Stopwatch};
 
 /// The largest body that is taken, in bytes; a batch of the largest size that can be subscribed for is about half of it.
@@ -48,17 +49,34 @@ pub struct Listener {
 struct Shared {
     /// Where bodies go.
     link: ReceiveEnd,
-    /// What is counted.
-    stats: Arc<Stats>,
+    /// What is counted, for each lane of the link.
+    accounts: Vec<Account>,
     /// The port that is advertised; a listener that is built again must have the same.
     port: u16,
 }
 
 impl Shared {
-    /// Counts a loss, and tells whoever waits for the stream of it.
-    fn lose(&self, counter: &Counter) {
-        counter.add(1);
+    /// Counts a loss for every destination, and tells whoever waits for the stream of it.
+    fn lose(&self, counter: impl Fn(&Stats) -> &Counter) {
+        for account in &self.accounts {
+            counter(&account.stats).add(1);
+        }
         self.link.lost();
+    }
+
+    /// Hands a body to every lane, and counts it where there is no room for it.
+    fn put(&self, body: Body) {
+        let bytes = body.bytes.len();
+        self.link.put(body, ROOM_WAIT, |lane| {
+            if let Some(account) = self.accounts.get(lane) {
+                account.stats.bodies_without_room.add(1);
+                say!(
+                    Error,
+                    "{}a batch of {bytes} bytes was dropped: too much waits to be sent",
+                    diag::about(account.destination)
+                );
+            }
+        });
     }
 }
 
@@ -99,13 +117,17 @@ impl Listener {
         self.port
     }
 
-    /// Starts the receive threads.
+    /// Starts the receive threads; there is one account for each lane of the link.
     ///
     /// # Errors
     /// If no thread can be had.
-    pub fn serve(self, link: ReceiveEnd, stats: Arc<Stats>) -> Result<(), Error> {
+    pub fn serve(self, link: ReceiveEnd, accounts: Vec<Account>) -> Result<(), Error> {
         let Self { socket, port } = self;
-        let shared = Arc::new(Shared { link, stats, port });
+        let shared = Arc::new(Shared {
+            link,
+            accounts,
+            port,
+        });
         let first = move || {
             let life = serve(socket).map_or_else(|_| rebuild(port), Arc::new);
             guard(&shared, life);
@@ -171,7 +193,7 @@ fn guard(shared: &Arc<Shared>, mut life: Arc<Life>) {
             life.threads.fetch_sub(1, Ordering::AcqRel);
             return;
         }
-        shared.lose(&shared.stats.panics);
+        shared.lose(|stats| &stats.panics);
     }
 }
 
@@ -227,7 +249,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     let promised = request.body_length();
     let expected = promised.unwrap_or(0);
     if expected > PROMISE_BYTES_MAX {
-        shared.lose(&shared.stats.bodies_too_large);
+        shared.lose(|stats| &stats.bodies_too_large);
         say!(
             Error,
             "a batch was dropped: its sender promised {expected} bytes"
@@ -251,32 +273,24 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     );
     let whole = promised.is_none_or(|promised| promised == end.read);
     if end.read > BODY_BYTES_MAX {
-        shared.lose(&shared.stats.bodies_too_large);
+        shared.lose(|stats| &stats.bodies_too_large);
         say!(
             Error,
             "a batch of {} bytes was dropped: the limit is {BODY_BYTES_MAX}",
             end.read
         );
     } else if !whole || end.broken {
-        shared.lose(&shared.stats.bodies_cut_short);
+        shared.lose(|stats| &stats.bodies_cut_short);
         say!(
             Error,
             "a batch was dropped: its sender stopped after {} bytes",
             end.read
         );
     } else if !bytes.is_empty() {
-        let body = Body {
-            bytes,
+        shared.put(Body {
+            bytes: Arc::new(bytes),
             received_ms: time::epoch_ms(),
-        };
-        if let Err(body) = shared.link.put(body, ROOM_WAIT) {
-            shared.lose(&shared.stats.bodies_without_room);
-            say!(
-                Error,
-                "a batch of {} bytes was dropped: too much waits to be sent",
-                body.bytes.len()
-            );
-        }
+        });
     }
     answer(request, 200);
 }

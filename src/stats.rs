@@ -1,7 +1,8 @@
-//! Atomic counters, one for each thing that can happen to a record.
+//! Atomic counters, one for each thing that can happen to a record, and for each destination its own.
 //!
 //! They are shared between the threads and only ever grow; nothing is decided by them, so relaxed order is enough.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One counter.
@@ -91,6 +92,15 @@ counters! {
     panics,
     /// SHUTDOWN events that the flush thread dealt with, of which there is one.
     ended,
+}
+
+/// A destination's counters.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The destination's number, from 1.
+    pub destination: usize,
+    /// What is counted.
+    pub stats: Arc<Stats>,
 }
 
 /// The counters that tell of records that are lost.

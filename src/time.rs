@@ -3,6 +3,7 @@
 //! Lambda freezes the whole process between invocations, and whether the monotonic clock counts a freeze is not promised.
 //! So a [`Deadline`] watches both clocks and passes with whichever is first: a freeze that only the wall clock saw ends it, and a wall clock set back cannot stretch it.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970 by the wall clock; 0 if the clock is before that.
@@ -53,6 +54,16 @@ impl Deadline {
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         if other.left() < self.left() {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// The later of two deadlines.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        if other.left() > self.left() {
             other
         } else {
             self
@@ -113,6 +124,13 @@ pub fn unique() -> String {
         Err(_) => chance() ^ u64::from(std::process::id()).rotate_left(40),
     };
     format!("{number:016x}")
+}
+
+/// This environment's own such name, made at the first call: one that is restored from a snapshot must not ask for it before.
+#[must_use]
+pub fn environment() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(unique)
 }
 
 /// The time of an HTTP date, in milliseconds since 1970, if it is one.

@@ -182,6 +182,12 @@ impl Scenario {
         self
     }
 
+    /// Allows more memory, for a test with more than one destination's share.
+    pub(crate) fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
     /// Starts the environment.
     pub(crate) fn start(self) -> Run {
         let (run, result) = self.begin();

@@ -4,13 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use brooklet::config::{OPTIONS, PREFIX};
+use brooklet::config::{OPTIONS, PREFIX, destinations_help};
+
+/// README.
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    fs::read_to_string(path).expect("README.md")
+}
 
 /// README's rows: variable, default, meaning.
 fn readme_rows() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(path).expect("README.md");
-    readme
+    readme()
         .lines()
         .filter(|line| line.starts_with(&format!("| `{PREFIX}")))
         .map(ToOwned::to_owned)
@@ -34,6 +38,15 @@ fn readme_has_every_option_and_no_other() {
         "README's option table is to be:\n{}",
         rows.join("\n")
     );
+}
+
+#[test]
+fn readme_says_which_options_a_destination_has() {
+    let readme = readme();
+    let lines: Vec<&str> = readme.lines().collect();
+    for sentence in destinations_help() {
+        assert!(lines.contains(&&*sentence), "no such line: {sentence}");
+    }
 }
 
 #[test]

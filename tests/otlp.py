@@ -80,13 +80,17 @@ class Bench:
         # Its own counters come last.
         assert attributes(logs[-1])["type"] == "brooklet.stats", logs[-1]
         del message.resource_logs[0].scope_logs[0].log_records[-1]
-        for number, log in enumerate(records(message)):
+        last = 0
+        for log in records(message):
             assert log.observed_time_unix_nano > 0, log
             log.observed_time_unix_nano = 0
             for attribute in log.attributes:
                 if attribute.key == "log.record.uid":
-                    assert attribute.value.string_value.endswith("-%d" % (number + 1)), attribute
-                    attribute.value.string_value = "id-%d" % (number + 1)
+                    # The event's place in the stream, of which not every event became a record.
+                    number = int(attribute.value.string_value.rpartition("-")[2])
+                    assert number > last, attribute
+                    attribute.value.string_value, last = "id-%d" % number, number
+        assert last >= len(records(message)), "records without an id"
         return message
 
 

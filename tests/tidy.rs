@@ -16,7 +16,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("eprint", &[]),
     ("println", &[]),
     ("stdout", &["main.rs"]),
-    ("crossbeam_channel", &["link.rs"]),
+    ("crossbeam_channel", &["link/mod.rs"]),
     ("mpsc", &[]),
     ("Condvar", &[]),
     ("ureq", &["http/"]),

@@ -16,11 +16,26 @@ const ENVIRONMENT: &str = "check";
 
 /// Shows what lines become.
 pub(super) fn run(environment: &Environment, text: &str) -> super::Verdict {
-    let (dry_run, problems) = config::dry_run(environment);
+    let (dry_runs, problems) = config::dry_run(environment);
     let mut report = String::new();
     for problem in &problems {
         line(&mut report, "option", &problem.to_string());
     }
+    let several = dry_runs.len() > 1;
+    for dry_run in dry_runs {
+        if several {
+            line(&mut report, "destination", &dry_run.destination.to_string());
+        }
+        report = show_all(dry_run, text, report);
+    }
+    super::Verdict {
+        good: problems.is_empty(),
+        report,
+    }
+}
+
+/// Adds to the report what the lines become for a destination.
+fn show_all(dry_run: DryRun, text: &str, report: String) -> String {
     let mut encoder = (encode::shown(dry_run.format).encoder)(&dry_run.encode);
     encoder.identify(&dry_run.identity);
     let mut shown = Shown {
@@ -37,10 +52,7 @@ pub(super) fn run(environment: &Environment, text: &str) -> super::Verdict {
         shown.take_line(at + 1, &parse::clean(&mut text));
     }
     shown.release();
-    super::Verdict {
-        good: problems.is_empty(),
-        report: shown.report,
-    }
+    shown.report
 }
 
 /// What shows lines.

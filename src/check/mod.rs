@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
-use crate::config::{self, Config, Environment, Inert};
+use crate::config::{self, Environment, Inert, Lane};
 use crate::encode::{self, Encode};
 use crate::http;
 use crate::link::Hurry;
@@ -53,7 +53,14 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
             return Verdict { good, report };
         }
     };
-    let delivered = probe(config, &mut report);
+    let several = config.lanes.len() > 1;
+    let mut delivered = true;
+    for lane in config.lanes {
+        if several {
+            line(&mut report, "destination", &lane.destination.to_string());
+        }
+        delivered &= probe(lane, &mut report);
+    }
     Verdict {
         good: delivered && problems.is_empty(),
         report,
@@ -61,8 +68,8 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
 }
 
 /// Sends the probe; whether it was delivered.
-fn probe(config: Config, report: &mut String) -> bool {
-    let options = config.flush.lane;
+fn probe(lane: Lane, report: &mut String) -> bool {
+    let options = lane.flush.lane;
     let url = &options.destination.url;
     line(report, "endpoint", &http::shown_url(url));
     line(report, "format", options.format.name);
@@ -80,7 +87,7 @@ fn probe(config: Config, report: &mut String) -> bool {
     };
     line(report, "compression", compression);
     let mut encoder = (options.format.encoder)(&options.encode);
-    encoder.identify(&config.identity);
+    encoder.identify(&lane.identity);
     let mut buffer = Buffer::new(usize::MAX);
     let separator = options.format.frame.separator;
     buffer.push(|out| {
@@ -89,7 +96,7 @@ fn probe(config: Config, report: &mut String) -> bool {
     });
     let batch = buffer.batch(usize::MAX, 1);
     let mut readable = (encode::shown(options.format).encoder)(&options.encode);
-    readable.identify(&config.identity);
+    readable.identify(&lane.identity);
     let mut record = Vec::new();
     write_probe(&*readable, &mut record);
     line(report, "record", &excerpt(&record));

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod environment;
+mod lanes;
 mod options;
 mod otel;
 mod values;
@@ -13,16 +14,17 @@ use std::fmt;
 use std::time::Duration;
 
 pub use environment::{Environment, arguments};
+use lanes::All;
+pub use lanes::{Reach, destinations_help};
 pub use options::{OPTIONS, Opt, PREFIX, Show};
 
 use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
-use crate::flush::{self, LaneOptions};
+use crate::flush;
 use crate::http;
 use crate::lambda::{Api, Buffering};
 use crate::process::{self, Identity, Level, Pattern, Redact, Sample, Select, Types};
-use crate::send;
 
 /// What was configured: each field is the value of the option of its name, or its default.
 #[derive(Debug)]
@@ -173,6 +175,19 @@ pub struct Config {
     pub types: Vec<&'static str>,
     /// How the platform gathers it.
     pub buffering: Buffering,
+    /// When to send.
+    pub strategy: Strategy,
+    /// The longest that sending may hold an invocation.
+    pub budget: Duration,
+    /// The destinations; at least one.
+    pub lanes: Vec<Lane>,
+}
+
+/// What is told for one destination.
+#[derive(Debug)]
+pub struct Lane {
+    /// Its number, from 1.
+    pub destination: usize,
     /// Who logs, as far as the environment tells.
     pub identity: Identity,
     /// What the flush thread is told.
@@ -193,19 +208,21 @@ const BATCH_BYTES: u32 = 262_144;
 
 /// Reads the configuration, and names every value that could not be taken.
 pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) {
-    let (settings, mut problems) = settings(environment);
-    if !settings.enabled {
+    let (settings, mut problems) = lanes::settings(environment);
+    if !settings.first.enabled {
         diag::set_level(None);
         return (Err(Inert::Disabled), Vec::new());
     }
-    diag::set_level(Some(settings.log_level));
+    diag::set_level(Some(settings.first.log_level));
     let config = build(settings, environment, &mut problems);
     (config, problems)
 }
 
-/// What a dry run is told: everything up to the record, and nothing of where it goes.
+/// What a dry run is told for one destination: everything up to the record, and nothing of where it goes.
 #[derive(Debug)]
 pub struct DryRun {
+    /// Its number, from 1.
+    pub destination: usize,
     /// How records are written.
     pub format: &'static Format,
     /// What the encoder is told.
@@ -218,28 +235,38 @@ pub struct DryRun {
 
 /// Reads the configuration for a dry run, which needs no endpoint.
 #[must_use]
-pub fn dry_run(environment: &Environment) -> (DryRun, Vec<Problem>) {
-    let (settings, mut problems) = settings(environment);
-    diag::set_level(Some(settings.log_level));
-    let dry_run = DryRun {
+pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
+    let (All { first, others }, mut problems) = lanes::settings(environment);
+    diag::set_level(Some(first.log_level));
+    let all = std::iter::once((1, first)).chain(others);
+    let dry_runs = all.map(|(destination, settings)| DryRun {
+        destination,
         format: settings.format(),
         encode: settings.encode.clone(),
-        identity: identity(environment, &settings, &mut problems),
+        identity: identity(environment, &settings, destination, &mut problems),
         process: settings.process(environment),
-    };
-    (dry_run, problems)
+    });
+    (dry_runs.collect(), problems)
 }
 
-/// Reads every option.
-fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
+/// Reads every option of a destination.
+fn settings(
+    environment: &Environment,
+    destination: usize,
+    problems: &mut Vec<Problem>,
+) -> Settings {
     let mut settings = Settings::default_values();
-    let mut problems = Vec::new();
     for option in OPTIONS {
-        let name = format!("{PREFIX}{}", option.name);
+        let (name, told) = lanes::source(environment, option.name, option.reach, destination);
         let Some(value) = environment.get(&name) else {
             continue;
         };
-        if let Err(why) = (option.parse)(value, &mut settings) {
+        let parsed = (option.parse)(value, &mut settings);
+        let bad_parts = std::mem::take(&mut settings.bad_parts);
+        if !told {
+            continue;
+        }
+        if let Err(why) = parsed {
             let given = match option.show {
                 Show::Whole => format!("{value:?}"),
                 Show::Address => format!("{:?}", http::shown_url(value)),
@@ -250,142 +277,106 @@ fn settings(environment: &Environment) -> (Settings, Vec<Problem>) {
                 taken: option.default.replace('`', ""),
             });
         }
-        problems.extend(settings.bad_parts.drain(..).map(|why| Problem {
+        problems.extend(bad_parts.into_iter().map(|why| Problem {
             what: format!("{name}: {why}"),
             taken: "its other parts".to_owned(),
         }));
     }
-    vendor::fill(&mut settings, environment);
-    let known = |name: &str| {
-        OPTIONS
-            .iter()
-            .any(|option| name.strip_prefix(PREFIX) == Some(option.name))
-    };
-    for name in environment.names(PREFIX).filter(|name| !known(name)) {
-        problems.push(Problem {
-            what: format!("{name} is not an option; see --help"),
-            taken: String::new(),
-        });
+    vendor::fill(&mut settings, environment, destination);
+    if destination == 1 {
+        otel::apply(environment, &mut settings, problems);
     }
-    otel::apply(environment, &mut settings, &mut problems);
-    (settings, problems)
+    settings
 }
 
 /// Makes the configuration of every part.
 fn build(
-    settings: Settings,
+    settings: All,
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
-    let format = settings.format();
-    let identity = identity(environment, &settings, problems);
-    let process = settings.process(environment);
-    let Some(url) = settings.endpoint else {
+    let All { first, others } = settings;
+    let http = http::Options {
+        proxy: first.proxy.clone(),
+        ca_pem: first
+            .ca_file
+            .as_deref()
+            .and_then(|path| certificates(path, problems)),
+    };
+    let (strategy, budget) = (first.strategy, first.budget);
+    let (api, port, timeout_ms) = (first.api, first.port, first.telemetry_timeout_ms);
+    let (mut lanes, mut types) = (Vec::new(), NO_TYPES);
+    for (destination, settings) in std::iter::once((1, first)).chain(others) {
+        let identity = identity(environment, &settings, destination, problems);
+        let wanted = settings.types;
+        if let Some(flush) = lanes::flush_options(
+            destination,
+            settings,
+            &identity,
+            &http,
+            environment,
+            problems,
+        ) {
+            types.platform |= wanted.platform;
+            types.function |= wanted.function;
+            types.extension |= wanted.extension;
+            lanes.push(Lane {
+                destination,
+                identity,
+                flush,
+            });
+        }
+    }
+    if lanes.is_empty() {
         // Its problem is the reason, and needs no line of its own.
         let at = problems
             .iter()
-            .position(|problem| problem.what.starts_with(ENDPOINT));
+            .position(|problem| problem.what.starts_with(&format!("{ENDPOINT} is ")));
         let why = at.map_or_else(
             || format!("{ENDPOINT} is not set"),
             |at| problems.remove(at).what,
         );
         return Err(Inert::Because(why));
-    };
-    // What OpenTelemetry's variables name is the whole URL.
-    let url = if settings.exact {
-        url
-    } else {
-        let url = vendor::url(&url, format, &settings.encode, &identity);
-        bulk::url(&url, format, &settings.encode, problems)
-    };
-    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
-    let mut headers = vec![content_type.clone()];
-    if let Some(key) = settings.api_key {
-        let (name, before) = match &settings.key_header {
-            Some((name, before)) => (name.as_str(), before.as_str()),
-            None => format.key_header,
-        };
-        let basic = format.basic && settings.key_header.is_none() && key.contains(':');
-        let value = if basic {
-            http::basic(&key)
-        } else {
-            format!("{before}{key}")
-        };
-        headers.push((name.to_owned(), value));
     }
-    for (name, value) in format.headers {
-        headers.push(((*name).to_owned(), (*value).to_owned()));
+    let has_first = lanes.iter().any(|lane: &Lane| lane.destination == 1);
+    if !has_first && environment.get(ENDPOINT).is_none() {
+        problems.push(Problem {
+            what: format!("{ENDPOINT} is not set: there is no first destination"),
+            taken: String::new(),
+        });
     }
-    // The owner's own headers win over ours.
-    headers.retain(|(name, _)| {
-        let same = |(own, _): &values::Pair| own.eq_ignore_ascii_case(name);
-        !settings.headers.iter().any(same)
-    });
-    headers.extend(settings.headers);
-    let http = http::Options {
-        proxy: settings.proxy,
-        ca_pem: settings
-            .ca_file
-            .and_then(|path| certificates(&path, problems)),
-    };
-    let gathered = Duration::from_millis(u64::from(settings.telemetry_timeout_ms));
-    let holds = matches!(settings.strategy, Strategy::End | Strategy::Adaptive);
-    let waits = holds && !environment.is_concurrent() && !settings.budget.is_zero();
-    if waits && gathered >= settings.budget {
+    let gathered = Duration::from_millis(u64::from(timeout_ms));
+    let holds = matches!(strategy, Strategy::End | Strategy::Adaptive);
+    let waits = holds && !environment.is_concurrent() && !budget.is_zero();
+    if waits && gathered >= budget {
         problems.push(Problem {
             what: format!(
-                "{PREFIX}TELEMETRY_TIMEOUT_MS is {}, which is not less than {PREFIX}FLUSH_BUDGET_MS: an invocation's records come too late for it to be held for them",
-                settings.telemetry_timeout_ms
+                "{PREFIX}TELEMETRY_TIMEOUT_MS is {timeout_ms}, which is not less than {PREFIX}FLUSH_BUDGET_MS: an invocation's records come too late for it to be held for them"
             ),
             taken: String::new(),
         });
     }
-    let types = settings.types;
-    let gzip = settings.gzip && format.gzip;
     Ok(Config {
-        port: settings.port,
-        api: settings.api,
+        port,
+        api,
         types: subscribed(types),
         buffering: Buffering {
             max_items: BATCH_ITEMS,
             max_bytes: BATCH_BYTES,
-            timeout_ms: settings.telemetry_timeout_ms,
+            timeout_ms,
         },
-        identity,
-        flush: flush::Options {
-            strategy: settings.strategy,
-            budget: settings.budget,
-            process,
-            snapshot: environment.is_snapshot(),
-            lane: LaneOptions {
-                format,
-                encode: settings.encode,
-                batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
-                batch_records: settings.batch_records.unwrap_or(format.batch_records),
-                buffer_bytes: settings.buffer_bytes,
-                fallback: settings.fallback.map(|url| send::Options {
-                    url,
-                    // Neither the key nor the owner's headers: they are the destination's.
-                    headers: vec![content_type],
-                    reader: send::reader(format.name),
-                    success: settings.success.clone(),
-                    method: settings.method,
-                    gzip,
-                    http: http.clone(),
-                }),
-                destination: send::Options {
-                    url,
-                    headers,
-                    reader: send::reader(format.name),
-                    success: settings.success,
-                    method: settings.method,
-                    gzip,
-                    http,
-                },
-            },
-        },
+        strategy,
+        budget,
+        lanes,
     })
 }
+
+/// No type of telemetry.
+const NO_TYPES: Types = Types {
+    platform: false,
+    function: false,
+    extension: false,
+};
 
 /// What is subscribed to: platform events always, as they tell which request a line belongs to and when it is over; they are filtered afterwards if they are not wanted.
 fn subscribed(types: Types) -> Vec<&'static str> {
@@ -421,6 +412,7 @@ fn certificates(path: &str, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
 fn identity(
     environment: &Environment,
     settings: &Settings,
+    destination: usize,
     problems: &mut Vec<Problem>,
 ) -> Identity {
     let mut tags = settings.tags.clone();
@@ -428,7 +420,9 @@ fn identity(
     let mut service_name = None;
     if let Some(value) = environment.get(OTEL_ATTRIBUTES) {
         let (attributes, bad) = values::pairs(value);
-        problems.extend(bad.into_iter().map(|why| Problem {
+        // They are every destination's, and told once.
+        let bad = bad.into_iter().filter(|_| destination == 1);
+        problems.extend(bad.map(|why| Problem {
             what: format!("{OTEL_ATTRIBUTES}: {why}"),
             taken: "its other parts".to_owned(),
         }));
@@ -458,11 +452,16 @@ fn identity(
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "a test fails where it indexes in vain"
+    )]
+
     use super::*;
 
     fn check(variables: &[(&str, &str)]) -> (Result<Config, Inert>, Vec<String>) {
         let environment = Environment::of(variables);
-        let (settings, mut problems) = settings(&environment);
+        let (settings, mut problems) = lanes::settings(&environment);
         let config = build(settings, &environment, &mut problems);
         let told = problems.iter().map(ToString::to_string).collect();
         (config, told)
@@ -503,7 +502,7 @@ mod tests {
         ]);
         let config = config.expect("usable");
         assert_eq!(config.port, 21_077);
-        assert_eq!(config.flush.strategy, Strategy::Adaptive);
+        assert_eq!(config.strategy, Strategy::Adaptive);
         assert_eq!(
             told,
             [
@@ -551,11 +550,133 @@ mod tests {
         ]);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
-            config.expect("usable").flush.lane.destination.headers,
+            config.expect("usable").lanes[0]
+                .flush
+                .lane
+                .destination
+                .headers,
             [
                 pair("authorization", "Bearer k"),
                 pair("Content-Type", "text/plain"),
                 pair("x", "1")
+            ]
+        );
+    }
+
+    /// What each destination is told of something.
+    fn each<T>(config: &Config, what: impl Fn(&Lane) -> T) -> Vec<(usize, T)> {
+        let lanes = config.lanes.iter();
+        lanes.map(|lane| (lane.destination, what(lane))).collect()
+    }
+
+    #[test]
+    fn a_destination_has_its_own_options_and_inherits_what_protects() {
+        let (config, told) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_API_KEY", "first"),
+            ("BROOKLET_FORMAT", "ndjson"),
+            ("BROOKLET_TYPES", "extension"),
+            ("BROOKLET_MIN_LEVEL", "error"),
+            ("BROOKLET_BATCH_RECORDS", "7"),
+            ("BROOKLET_REDACT", "email"),
+            ("BROOKLET_TAGS", "a=1"),
+            ("BROOKLET_COMPRESSION", "none"),
+            ("BROOKLET_FLUSH_BUDGET_MS", "77"),
+            ("BROOKLET_ENDPOINT_2", "http://h2/"),
+            ("BROOKLET_ENDPOINT_4", "http://h4/"),
+            ("BROOKLET_API_KEY_4", "fourth"),
+            ("BROOKLET_REDACT_4", "card"),
+            ("BROOKLET_COMPRESSION_4", "gzip"),
+        ]);
+        assert_eq!(told, Vec::<String>::new());
+        let config = config.expect("usable");
+        let key = |lane: &Lane| {
+            let headers = &lane.flush.lane.destination.headers;
+            headers.get(1).map(|(_, value)| value.clone())
+        };
+        assert_eq!(
+            each(&config, key),
+            [
+                (1, Some("Bearer first".to_owned())),
+                (2, None),
+                (4, Some("Bearer fourth".to_owned()))
+            ]
+        );
+        let own = |lane: &Lane| {
+            let lane = &lane.flush.lane;
+            (lane.format.name, lane.batch_records)
+        };
+        assert_eq!(
+            each(&config, own),
+            [
+                (1, ("ndjson", 7)),
+                (2, ("json", 10_000)),
+                (4, ("json", 10_000))
+            ]
+        );
+        let level = |lane: &Lane| lane.flush.process.select.min_level.is_some();
+        assert_eq!(each(&config, level), [(1, true), (2, false), (4, false)]);
+        let masks = |lane: &Lane| {
+            let names = lane.flush.process.redact.names();
+            names.map(ToOwned::to_owned).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(
+            each(&config, masks),
+            [1, 2, 4].map(|n| (n, if n == 4 { "card" } else { "email" }.to_owned()))
+        );
+        let gzip = |lane: &Lane| lane.flush.lane.destination.gzip;
+        assert_eq!(each(&config, gzip), [(1, false), (2, false), (4, true)]);
+        let tagged = |lane: &Lane| lane.identity.tags.len();
+        assert_eq!(each(&config, tagged), [(1, 1), (2, 1), (4, 1)]);
+        let budget = |lane: &Lane| lane.flush.budget.as_millis();
+        assert_eq!(each(&config, budget), [(1, 77), (2, 77), (4, 77)]);
+        assert_eq!(config.types, ["platform", "function", "extension"]);
+    }
+
+    #[test]
+    fn a_bad_destination_is_named_and_the_others_stay() {
+        let (config, told) = check(&[
+            ("BROOKLET_ENDPOINT", "nowhere"),
+            ("BROOKLET_REDACT", "bogus"),
+            ("BROOKLET_ENDPOINT_2", "http://h/"),
+            ("BROOKLET_ENDPOINT_3", "ftp://h/"),
+            ("BROOKLET_TYPES_3", "extension"),
+        ]);
+        let config = config.expect("usable");
+        assert_eq!(each(&config, |_| ()), [(2, ())]);
+        assert_eq!(config.types, ["platform", "function"]);
+        assert_eq!(told.len(), 3, "each once: {told:?}");
+        for (line, name) in told.iter().zip(["ENDPOINT is", "REDACT:", "ENDPOINT_3 is"]) {
+            assert!(line.starts_with(&format!("{PREFIX}{name}")), "{told:?}");
+        }
+        let (config, told) = check(&[("BROOKLET_ENDPOINT_2", "http://h/")]);
+        assert_eq!(config.expect("usable").lanes.len(), 1);
+        assert_eq!(
+            told,
+            ["BROOKLET_ENDPOINT is not set: there is no first destination"]
+        );
+    }
+
+    #[test]
+    fn a_number_that_means_nothing_is_named() {
+        let (_, told) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_ENDPOINT_2", "http://h/"),
+            ("BROOKLET_PORT_2", "1"),
+            ("BROOKLET_FORMAT_3", "json"),
+            ("BROOKLET_FORMAT_5", "json"),
+            ("BROOKLET_FORMAT_02", "json"),
+            ("BROOKLET_NOTHING_2", "x"),
+        ]);
+        let numbers = "is not an option: the destinations after the first have the numbers 2 to 4";
+        assert_eq!(
+            told,
+            [
+                "BROOKLET_PORT_2 is not an option: BROOKLET_PORT holds for all destinations",
+                "BROOKLET_FORMAT_3 means nothing without BROOKLET_ENDPOINT_3",
+                &format!("BROOKLET_FORMAT_5 {numbers}"),
+                &format!("BROOKLET_FORMAT_02 {numbers}"),
+                "BROOKLET_NOTHING_2 is not an option; see --help",
             ]
         );
     }
@@ -568,6 +689,6 @@ mod tests {
         ]);
         let config = config.expect("usable");
         assert_eq!(config.types, ["platform", "function"]);
-        assert!(!config.flush.process.select.types.platform);
+        assert!(!config.lanes[0].flush.process.select.types.platform);
     }
 }

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::Settings;
+use super::lanes::Reach;
 use super::values::{self, Parsed};
-use crate::cadence::Strategy;
 use crate::http::Verb;
 use crate::lambda::Api;
 use crate::process::{Level, Redact, Sample, pattern};
@@ -22,6 +22,8 @@ pub struct Opt {
     pub help: &'static str,
     /// How much of its value may be printed.
     pub show: Show,
+    /// What its value holds for.
+    pub reach: Reach,
     /// Reads a value into the settings.
     pub parse: fn(&str, &mut Settings) -> Parsed<()>,
 }
@@ -47,6 +49,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none: inert",
         help: "Where logs go: `http://…` or `https://…`.",
         show: Show::Address,
+        reach: Reach::Own,
         parse: |value, settings| values::url(value).map(|url| settings.endpoint = Some(url)),
     },
     Opt {
@@ -54,6 +57,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "what the endpoint's host tells, or `json`",
         help: "How they are written: `json` (one array of objects a request), `ndjson` (one object a line), or in a vendor's way; see the table of destinations.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| values::format(value).map(|format| settings.format = Some(format)),
     },
     Opt {
@@ -61,6 +65,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "Goes into the header that the format's vendor expects; `Authorization: Bearer …` for the plain formats.",
         show: Show::Never,
+        reach: Reach::Own,
         parse: |value, settings| values::key(value).map(|key| settings.api_key = Some(key)),
     },
     Opt {
@@ -68,6 +73,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "More headers, as `name=value,name=value`; values percent-encoded.",
         show: Show::Never,
+        reach: Reach::Own,
         parse: |value, settings| {
             (settings.headers, settings.bad_parts) = values::headers(value);
             Ok(())
@@ -78,6 +84,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "the format's",
         help: "The header that carries the key, as `name`, or as `name=prefix` for one that has a word before the key.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             values::key_header(value).map(|header| settings.key_header = Some(header))
         },
@@ -87,6 +94,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`POST`",
         help: "The method of a request: `POST` or `PUT`.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             let words = [("POST", Verb::Post), ("PUT", Verb::Put)];
             values::word(value, &words).map(|method| settings.method = method)
@@ -97,6 +105,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "every 2xx",
         help: "The statuses that say that records were taken, as `200,202`, for a destination that answers 2xx otherwise too.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| values::statuses(value).map(|codes| settings.success = codes),
     },
     Opt {
@@ -104,6 +113,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "Other names for a record's fields in `json` and `ndjson`, as `timestamp=ts,message=msg`; a field with an empty name is left out.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             (settings.encode.names, settings.bad_parts) = values::pairs(value);
             Ok(())
@@ -114,6 +124,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`service_name,function_name,region`",
         help: "For `loki`: the record fields and tags that are labels; all others are structured metadata.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             let labels = value.split(',').map(str::trim).filter(|l| !l.is_empty());
             settings.encode.labels = labels.map(ToOwned::to_owned).collect();
@@ -125,6 +136,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "the destination's",
         help: "Where records go inside the destination: the index of `splunk` and `elasticsearch`, the dataset of `axiom` and `honeycomb` if the endpoint has no path, the application of `coralogix`.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             settings.encode.index = Some(value.to_owned());
             Ok(())
@@ -135,6 +147,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "the format's",
         help: "What the destination calls the kind of source: `ddsource`, `sourcetype` and the like.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             settings.encode.source = Some(value.to_owned());
             Ok(())
@@ -145,6 +158,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why.",
         show: Show::Address,
+        reach: Reach::Own,
         parse: |value, settings| values::url(value).map(|url| settings.fallback = Some(url)),
     },
     Opt {
@@ -152,6 +166,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`platform,function`",
         help: "Which of `platform`, `function` and `extension` telemetry is shipped.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| values::types(value).map(|types| settings.types = types),
     },
     Opt {
@@ -159,6 +174,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`trace`",
         help: "Lines of functions and extensions below this level are dropped: `trace`, `debug`, `info`, `warn`, `error`, `fatal`; a line whose level is not known is kept.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             values::record_level(value)
                 .map(|level| settings.min_level = Some(level).filter(|l| *l > Level::Trace))
@@ -169,6 +185,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "A regular expression, or several as `/one/,/two/i`: only records that one of them matches are shipped. It is applied to the message and to JSON as written.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             (settings.include, settings.bad_parts) = pattern::list(value);
             Ok(())
@@ -179,6 +196,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "The same for records that are not shipped.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             (settings.exclude, settings.bad_parts) = pattern::list(value);
             Ok(())
@@ -189,6 +207,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`1`",
         help: "The fraction of invocations that is shipped, 0 to 1, each as a whole and by a hash of its request id; what follows an error, and every report of the platform's, is always shipped.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| Sample::parse(value).map(|sample| settings.sample = sample),
     },
     Opt {
@@ -196,6 +215,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "What is masked, in text and in the strings of JSON: `email`, `card`, `jwt`, `aws-key`, `ip`, `bearer`, `phone`, and own patterns as `/regex/`, `/regex/i` or `name=/regex/`. It becomes `[redacted:name]`. In a record that is JSON a pattern sees each string alone, and neither keys nor numbers.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             (settings.redact, settings.bad_parts) = Redact::parse(value);
             Ok(())
@@ -206,6 +226,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "Keys that the JSON records of functions and extensions lose, as `a,b.c`: a dot leads into an object. Fields that are read out of them, such as `request_id`, stay.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             value.clone_into(&mut settings.drop_fields);
             Ok(())
@@ -216,6 +237,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "The only keys that they keep.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             value.clone_into(&mut settings.keep_fields);
             Ok(())
@@ -226,6 +248,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "A regular expression that first lines match: a function's lines of text that do not are joined to the one before them, up to 1000 lines and 256 KiB.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             let (mut first, bad) = pattern::list(value);
             if let (Some(first), 0) = (first.pop(), first.len()) {
@@ -243,6 +266,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "`name=value,…` put on every record; values percent-encoded. `OTEL_RESOURCE_ATTRIBUTES` is added, and `OTEL_SERVICE_NAME` is the field `service_name`.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             (settings.tags, settings.bad_parts) = values::pairs(value);
             Ok(())
@@ -253,13 +277,17 @@ pub const OPTIONS: &[Opt] = &[
         default: "`adaptive`",
         help: "When logs are sent: `end` (before the invocation is over), `next` (while the next one runs), `adaptive` (`end` while invocations are few or sparse, `next` while they come often), `periodic:<ms>` (at that age).",
         show: Show::Whole,
-        parse: |value, settings| strategy(value).map(|strategy| settings.strategy = strategy),
+        reach: Reach::Environment,
+        parse: |value, settings| {
+            values::strategy(value).map(|strategy| settings.strategy = strategy)
+        },
     },
     Opt {
         name: "FLUSH_BUDGET_MS",
         default: "`1000`",
         help: "The longest that sending ever holds an invocation, 0 to 60000 ms; with 0 nothing is held.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| {
             values::number(value, 0, 60_000)
                 .map(|ms| settings.budget = Duration::from_millis(u64::from(ms)))
@@ -270,6 +298,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`4194304`",
         help: "The most that waits in memory to be sent, 65536 to 268435456 bytes; over it the oldest records are dropped and counted.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             values::size(value, 65_536, 268_435_456).map(|bytes| settings.buffer_bytes = bytes)
         },
@@ -279,6 +308,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "the format's (`1048576`)",
         help: "The largest payload before compression, 1024 to 67108864 bytes.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             values::size(value, 1024, 67_108_864).map(|bytes| settings.batch_bytes = Some(bytes))
         },
@@ -288,6 +318,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "the format's (`10000`)",
         help: "The most records in a payload, 1 to 1000000.",
         show: Show::Whole,
+        reach: Reach::Own,
         parse: |value, settings| {
             values::size(value, 1, 1_000_000).map(|records| settings.batch_records = Some(records))
         },
@@ -297,6 +328,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`gzip`",
         help: "`gzip` or `none`.",
         show: Show::Whole,
+        reach: Reach::Inherited,
         parse: |value, settings| {
             values::word(value, &[("gzip", true), ("none", false)]).map(|gzip| settings.gzip = gzip)
         },
@@ -306,6 +338,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`auto`",
         help: "The API to subscribe to: `telemetry`, `logs`, or `auto`, the newest that the platform knows.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| {
             let words = [
                 ("auto", Api::Auto),
@@ -320,6 +353,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`25`",
         help: "How long the platform gathers lines before it hands them over, 25 to 30000 ms.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| {
             values::number(value, 25, 30_000).map(|ms| settings.telemetry_timeout_ms = ms)
         },
@@ -329,6 +363,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`21077`",
         help: "The port that the platform's batches come in on; if it is taken, any free one.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| values::port(value).map(|port| settings.port = port),
     },
     Opt {
@@ -336,6 +371,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "A proxy for the destination alone, as `http://[user:password@]host:port`; it must allow CONNECT to the destination's port.",
         show: Show::Address,
+        reach: Reach::Environment,
         parse: |value, settings| values::url(value).map(|url| settings.proxy = Some(url)),
     },
     Opt {
@@ -343,6 +379,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "none",
         help: "A PEM file of certificates to trust beside the bundled roots.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| {
             settings.ca_file = Some(value.to_owned());
             Ok(())
@@ -353,6 +390,7 @@ pub const OPTIONS: &[Opt] = &[
         default: "`warn`",
         help: "What brooklet itself says on stderr: `error`, `warn`, `info`, `debug`.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| values::level(value).map(|level| settings.log_level = level),
     },
     Opt {
@@ -360,24 +398,10 @@ pub const OPTIONS: &[Opt] = &[
         default: "`true`",
         help: "`false`: register, subscribe to nothing, stay inert and silent.",
         show: Show::Whole,
+        reach: Reach::Environment,
         parse: |value, settings| {
             let words = [("true", true), ("false", false), ("1", true), ("0", false)];
             values::word(value, &words).map(|enabled| settings.enabled = enabled)
         },
     },
 ];
-
-/// Reads `BROOKLET_FLUSH`.
-fn strategy(value: &str) -> Parsed<Strategy> {
-    if let Some(ms) = value.strip_prefix("periodic:") {
-        let ms = values::number(ms, 1, 3_600_000)?;
-        return Ok(Strategy::Periodic(Duration::from_millis(u64::from(ms))));
-    }
-    let words = [
-        ("adaptive", Strategy::Adaptive),
-        ("end", Strategy::End),
-        ("next", Strategy::Next),
-    ];
-    values::word(value, &words)
-        .map_err(|_| "must be adaptive, end, next or periodic:<ms>".to_owned())
-}

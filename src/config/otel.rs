@@ -123,12 +123,12 @@ fn problem(what: &str, why: &str, taken: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, settings};
+    use super::super::{Config, lanes};
     use super::*;
 
     fn check(variables: &[(&str, &str)]) -> (Option<Config>, Vec<String>) {
         let environment = Environment::of(variables);
-        let (settings, mut problems) = settings(&environment);
+        let (settings, mut problems) = lanes::settings(&environment);
         let config = super::super::build(settings, &environment, &mut problems);
         let told = problems.iter().map(ToString::to_string).collect();
         (config.ok(), told)
@@ -138,7 +138,7 @@ mod tests {
     fn destination(variables: &[(&str, &str)]) -> Option<(&'static str, String)> {
         let (config, told) = check(variables);
         assert!(told.is_empty(), "{told:?}");
-        let lane = config?.flush.lane;
+        let lane = config?.lanes.remove(0).flush.lane;
         Some((lane.format.name, lane.destination.url))
     }
 
@@ -166,7 +166,7 @@ mod tests {
         let ours = ("BROOKLET_ENDPOINT", "http://b");
         let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "secret=1");
         let (config, _) = check(&[BASE, ours, headers]);
-        let lane = config.expect("usable").flush.lane;
+        let lane = config.expect("usable").lanes.remove(0).flush.lane;
         assert_eq!(
             (lane.format.name, &*lane.destination.url),
             ("json", "http://b")
@@ -194,7 +194,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
         ]);
         assert!(told.is_empty(), "{told:?}");
-        let lane = config.expect("usable").flush.lane;
+        let lane = config.expect("usable").lanes.remove(0).flush.lane;
         assert_eq!(lane.format.name, "otlp-json");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let headers = [
@@ -216,7 +216,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"),
             ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/c.pem"),
         ]);
-        let lane = config.expect("usable").flush.lane;
+        let lane = config.expect("usable").lanes.remove(0).flush.lane;
         assert_eq!(lane.format.name, "otlp");
         assert!(lane.destination.gzip);
         assert_eq!(

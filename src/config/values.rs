@@ -2,6 +2,9 @@
 //!
 //! A reason says what would be right; it never repeats the value, which may be a secret.
 
+use std::time::Duration;
+
+use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
 use crate::http;
@@ -36,6 +39,20 @@ pub(super) fn number(value: &str, min: u32, max: u32) -> Parsed<u32> {
 /// A number of bytes or records within bounds.
 pub(super) fn size(value: &str, min: u32, max: u32) -> Parsed<usize> {
     number(value, min, max).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+/// Reads `BROOKLET_FLUSH`.
+pub(super) fn strategy(value: &str) -> Parsed<Strategy> {
+    if let Some(ms) = value.strip_prefix("periodic:") {
+        let ms = number(ms, 1, 3_600_000)?;
+        return Ok(Strategy::Periodic(Duration::from_millis(u64::from(ms))));
+    }
+    let words = [
+        ("adaptive", Strategy::Adaptive),
+        ("end", Strategy::End),
+        ("next", Strategy::Next),
+    ];
+    word(value, &words).map_err(|_| "must be adaptive, end, next or periodic:<ms>".to_owned())
 }
 
 /// A port; 9001 is the platform's own.

@@ -18,12 +18,12 @@ fn is_datadog(settings: &Settings) -> bool {
     settings.format().name == "datadog"
 }
 
-/// Takes from the vendor's variables what our options leave open.
-pub(super) fn fill(settings: &mut Settings, environment: &Environment) {
+/// Takes from the vendor's variables what our options leave open; the site is only the first destination's.
+pub(super) fn fill(settings: &mut Settings, environment: &Environment, destination: usize) {
     if !is_datadog(settings) {
         return;
     }
-    if environment.get(ENDPOINT).is_none() {
+    if destination == 1 && environment.get(ENDPOINT).is_none() {
         let site = environment.get("DD_SITE").unwrap_or(DATADOG_SITE);
         settings.endpoint = values::url(&format!("https://http-intake.logs.{site}")).ok();
     }
@@ -201,7 +201,7 @@ mod tests {
         let read = |more: &[(&str, &str)]| {
             let variables = [&own[..], more].concat();
             let environment = Environment::of(&variables);
-            let settings = super::super::settings(&environment).0;
+            let settings = super::super::settings(&environment, 1, &mut Vec::new());
             let service = service(&settings, &environment);
             (settings, service)
         };

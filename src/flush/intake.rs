@@ -18,6 +18,8 @@ pub(super) struct Intake {
     scratch: Scratch,
     /// Joins lines.
     multiline: Multiline,
+    /// The number of the first line of the record that is held.
+    number: u64,
     /// A record that was let go is in hand: a panic loses it.
     in_hand: bool,
     /// When the last event came, in milliseconds since 1970.
@@ -29,6 +31,7 @@ impl Intake {
     pub(super) fn new(options: Options) -> Self {
         Self {
             multiline: Multiline::new(options.multiline.clone()),
+            number: 0,
             stream: None,
             scratch: Scratch::default(),
             in_hand: false,
@@ -52,10 +55,11 @@ impl Intake {
         usize::from(std::mem::take(&mut self.in_hand))
     }
 
-    /// Takes an event that came then; gives back what it tells of the invocations.
+    /// Takes the event of this number that came then; gives back what it tells of the invocations.
     pub(super) fn take<'body>(
         &mut self,
         event: &mut Event<'body>,
+        number: u64,
         received_ms: u64,
         lane: &mut Lane,
         stats: &Stats,
@@ -67,9 +71,12 @@ impl Intake {
                 if ends {
                     self.release(lane, stats);
                 }
-                return self.ship(event, lane, stats);
+                return self.ship(event, number, lane, stats);
             }
-            Offer::Hold => self.release(lane, stats),
+            Offer::Hold => {
+                self.release(lane, stats);
+                self.number = number;
+            }
             Offer::Join => stats.joined.add(1),
         }
         self.multiline.take(event);
@@ -80,7 +87,7 @@ impl Intake {
     pub(super) fn release(&mut self, lane: &mut Lane, stats: &Stats) {
         if let Some(mut held) = self.multiline.release() {
             self.in_hand = true;
-            self.ship(&mut held.event(), lane, stats);
+            self.ship(&mut held.event(), self.number, lane, stats);
             self.in_hand = false;
         }
     }
@@ -89,6 +96,7 @@ impl Intake {
     fn ship<'body>(
         &mut self,
         event: &mut Event<'body>,
+        number: u64,
         lane: &mut Lane,
         stats: &Stats,
     ) -> Option<Signal<'body>> {
@@ -100,6 +108,7 @@ impl Intake {
             ..
         } = self;
         let stream = stream.get_or_insert_with(|| lane.begin());
+        stream.number(number);
         fault::point("process");
         let (record, signal) = process::process(event, options, stream, scratch);
         match record {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
+use crate::diag;
 use crate::encode::{self, Encode, Format};
 use crate::fault;
 use crate::link::{Gauge, Hurry};
@@ -108,9 +109,13 @@ impl Lane {
 
     /// Begins the stream of this environment, under a name that no other environment has.
     pub(super) fn begin(&mut self) -> Stream {
-        let environment = time::unique();
-        self.environment = format!("{environment}-own");
-        Stream::new(environment)
+        let environment = time::environment();
+        // Each destination is told other things, and two may be one place.
+        self.environment = match diag::destination() {
+            1 => format!("{environment}-own"),
+            number => format!("{environment}-own{number}"),
+        };
+        Stream::new(environment.to_owned())
     }
 
     /// Lets others see how many records wait.

@@ -300,7 +300,7 @@ impl Flusher {
         let (mut read, mut taken) = (0, 0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             fault::point("parse");
-            let text = parse::clean(&mut body.bytes);
+            let text = parse::clean_shared(&mut body.bytes);
             let mut items = parse::batch(&text);
             while let Some(item) = items.next() {
                 read += 1;
@@ -354,11 +354,11 @@ impl Flusher {
             return;
         };
         self.stats.parsed.add(1);
-        let time = event.time;
-        if let Some(signal) = self
+        let (time, number) = (event.time, self.stats.received.get());
+        let signal = self
             .intake
-            .take(&mut event, received_ms, &mut self.lane, &self.stats)
-        {
+            .take(&mut event, number, received_ms, &mut self.lane, &self.stats);
+        if let Some(signal) = signal {
             self.heed(signal, time, received_ms);
         }
     }

@@ -11,6 +11,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -52,6 +53,17 @@ pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body)
 }
 
+/// The same for a body that others may hold too: then it is copied if something must be replaced.
+#[must_use]
+pub fn clean_shared(body: &mut Arc<Vec<u8>>) -> Cow<'_, str> {
+    if Arc::get_mut(body).is_some() || has_lone_surrogate(body) {
+        let own: &mut Vec<u8> = Arc::make_mut(body);
+        clean(own)
+    } else {
+        String::from_utf8_lossy(body)
+    }
+}
+
 /// Makes JSON that stood in a text fit to be read: there its escapes were text, which [`clean`] leaves alone.
 pub fn clean_document(document: &mut String) {
     if next_surrogate(document.as_bytes(), 0).is_some() {
@@ -63,8 +75,8 @@ pub fn clean_document(document: &mut String) {
 
 /// The items of a body, counted and not looked into.
 #[must_use]
-pub fn count(body: &mut [u8]) -> usize {
-    batch(&clean(body)).count()
+pub fn count(body: &mut Arc<Vec<u8>>) -> usize {
+    batch(&clean_shared(body)).count()
 }
 
 /// Reads a batch that went through [`clean`].
@@ -184,16 +196,28 @@ fn end_of_element(text: &[u8]) -> usize {
 /// Overwrites each escape of a lone surrogate by the escape of U+FFFD, which is as long.
 fn replace_lone_surrogates(body: &mut [u8]) {
     let mut at = 0;
-    while let Some(found) = next_surrogate(body, at) {
-        let low = low_surrogate(body, found + 6);
-        if is_high(body, found) && low {
-            at = found + 12;
-            continue;
-        }
-        if let Some(escape) = body.get_mut(found..found + 6) {
+    while let Some(found) = next_lone_surrogate(body, at) {
+        at = found + 6;
+        if let Some(escape) = body.get_mut(found..at) {
             escape.copy_from_slice(br"\ufffd");
         }
-        at = found + 6;
+    }
+}
+
+/// Whether an escape of a lone surrogate stands anywhere.
+fn has_lone_surrogate(body: &[u8]) -> bool {
+    next_lone_surrogate(body, 0).is_some()
+}
+
+/// The next escape of a lone surrogate at or after a place.
+fn next_lone_surrogate(body: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let found = next_surrogate(body, at)?;
+        if !is_high(body, found) || !low_surrogate(body, found + 6) {
+            return Some(found);
+        }
+        at = found + 12;
     }
 }
 
@@ -408,5 +432,24 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf8_are_replaced() {
         assert_eq!(cleaned(b"[\xff]"), "[\u{fffd}]");
+    }
+
+    #[test]
+    fn a_body_that_others_hold_is_not_changed() {
+        for (given, expected, copied) in [
+            (r#"["a\n"]"#, r#"["a\n"]"#, false),
+            (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#, false),
+            (r#"["\ud83d"]"#, r#"["\ufffd"]"#, true),
+        ] {
+            let other = Arc::new(given.as_bytes().to_vec());
+            let mut body = Arc::clone(&other);
+            assert_eq!(clean_shared(&mut body), expected);
+            assert_eq!(*other, given.as_bytes());
+            assert_eq!(!Arc::ptr_eq(&body, &other), copied, "{given}");
+            drop(other);
+            let place = body.as_ptr();
+            assert_eq!(clean_shared(&mut body), expected);
+            assert_eq!(body.as_ptr(), place, "the last one does not copy");
+        }
     }
 }

@@ -67,8 +67,10 @@ struct Current {
 pub struct Stream {
     /// The environment's part of every record id.
     environment: String,
-    /// The last record's own part.
+    /// The number of the event in hand: its record's own part of the id.
     sequence: u64,
+    /// The number of the next one, if it is told.
+    next: Option<u64>,
     /// The request of the latest `platform.start`.
     current: Current,
     /// The environment's first request; empty before it.
@@ -88,12 +90,25 @@ impl Stream {
         Self {
             environment,
             sequence: 0,
+            next: None,
             current: Current::default(),
             first: String::new(),
             started: Remembered::default(),
             failed: Remembered::default(),
             watch: Watch::default(),
         }
+    }
+
+    /// Tells the number of the next event, which else is one more than that of the last.
+    ///
+    /// Events are numbered as they come, shipped or not, so that one has the same id wherever it goes.
+    pub fn number(&mut self, number: u64) {
+        self.next = Some(number);
+    }
+
+    /// The next event is in hand.
+    pub(super) fn begin_event(&mut self) {
+        self.sequence = self.next.take().unwrap_or(self.sequence + 1);
     }
 
     /// Tells how long the invocation that begins may run, in milliseconds.
@@ -220,12 +235,11 @@ impl Stream {
 
     /// Makes the record of an event that is shipped.
     pub(super) fn enrich<'a>(
-        &'a mut self,
+        &'a self,
         event: &'a Event<'_>,
         facts: &Facts<'a>,
         options: &Options,
     ) -> Record<'a> {
-        self.sequence += 1;
         let own = facts.request_id;
         let request_id = request_of(&self.current, &self.started, &event.kind, own, options);
         let known_of = self.known_of(request_id);

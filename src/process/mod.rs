@@ -132,6 +132,7 @@ pub fn process<'a, 'body>(
     stream: &'a mut Stream,
     scratch: &'a mut Scratch,
 ) -> (Result<Record<'a>, Dropped<'a>>, Option<Signal<'body>>) {
+    stream.begin_event();
     let raw = event.record;
     let facts = parse::facts(raw);
     let is_platform = event.kind.starts_with(platform::PREFIX);

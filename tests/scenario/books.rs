@@ -77,6 +77,13 @@ impl std::ops::Index<&str> for Counters {
     }
 }
 
+impl Counters {
+    /// Their names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
 impl std::fmt::Debug for Counters {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Those that are 0 only hide the others.
@@ -85,9 +92,11 @@ impl std::fmt::Debug for Counters {
     }
 }
 
-/// One process.
+/// One process, or one destination of a process that has several.
 #[derive(Debug)]
 pub(crate) struct Book {
+    /// The destination's number, where it has one.
+    pub(crate) destination: Option<usize>,
     /// What its listener took.
     pub(crate) taken: Vec<Event>,
     /// What it printed.
@@ -142,7 +151,8 @@ pub(crate) fn environments(sink: &Sink) -> Vec<Environment> {
         for record in model::records_of(&one) {
             let id = record.id().to_owned();
             let (name, number) = id.rsplit_once('-').expect("an id ends in a number");
-            let (name, own) = match name.strip_suffix("-own") {
+            // A destination after the first has its number behind the word.
+            let (name, own) = match name.trim_end_matches(['2', '3', '4']).strip_suffix("-own") {
                 Some(name) => (name, true),
                 None => (name, false),
             };
@@ -170,12 +180,22 @@ pub(crate) fn environments(sink: &Sink) -> Vec<Environment> {
     found
 }
 
+/// What a line on a destination's counters has behind its first word.
+fn which(destination: Option<usize>) -> String {
+    destination.map_or_else(String::new, |number| format!(" on destination {number}"))
+}
+
 /// The last counters that a process printed.
 pub(crate) fn counters(lines: &[String]) -> Counters {
-    let mut told = lines.iter().filter_map(|line| {
-        line.strip_prefix("brooklet: debug: counters: [(")?
-            .strip_suffix(")]")
-    });
+    counters_of(lines, None)
+}
+
+/// Those of one destination of several.
+fn counters_of(lines: &[String], destination: Option<usize>) -> Counters {
+    let head = format!("brooklet: debug: counters{}: [(", which(destination));
+    let mut told = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(&head)?.strip_suffix(")]"));
     let (Some(text), None) = (told.next(), told.next()) else {
         panic!("a process tells its counters once: {lines:#?}");
     };
@@ -188,10 +208,11 @@ pub(crate) fn counters(lines: &[String]) -> Counters {
 }
 
 /// What a process printed as lost.
-fn lost(lines: &[String]) -> Option<BTreeMap<String, u64>> {
+fn lost(lines: &[String], destination: Option<usize>) -> Option<BTreeMap<String, u64>> {
+    let head = format!("brooklet: error: lost{}: ", which(destination));
     let told: Vec<&str> = lines
         .iter()
-        .filter_map(|line| line.strip_prefix("brooklet: error: lost: "))
+        .filter_map(|line| line.strip_prefix(&head))
         .collect();
     assert!(told.len() <= 1, "losses are told once: {told:?}");
     let pairs = told.first()?.split(' ').map(|pair| {
@@ -203,6 +224,11 @@ fn lost(lines: &[String]) -> Option<BTreeMap<String, u64>> {
 
 /// Opens the books of a run that is over; each environment of the sink is found among the processes.
 pub(crate) fn open(run: &Run, sink: Option<&Sink>) -> Vec<Book> {
+    open_of(run, sink, None)
+}
+
+/// Opens those of one destination of several.
+pub(crate) fn open_of(run: &Run, sink: Option<&Sink>, destination: Option<usize>) -> Vec<Book> {
     let mut books: Vec<Book> = run
         .lambda
         .processes()
@@ -210,12 +236,13 @@ pub(crate) fn open(run: &Run, sink: Option<&Sink>) -> Vec<Book> {
         .map(|(deliveries, printed)| {
             let lines: Vec<String> = printed.into_iter().map(|line| line.text).collect();
             Book {
+                destination,
                 taken: deliveries
                     .into_iter()
                     .filter(crate::lambda::telemetry::Delivery::taken)
                     .flat_map(|delivery| delivery.events)
                     .collect(),
-                counters: counters(&lines),
+                counters: counters_of(&lines, destination),
                 lines,
                 environment: Environment::default(),
             }
@@ -244,7 +271,17 @@ pub(crate) fn open(run: &Run, sink: Option<&Sink>) -> Vec<Book> {
 
 /// Closes the books of a run that is over.
 pub(crate) fn close(run: &Run, sink: Option<&Sink>, promise: Promise) -> Vec<Book> {
-    let books = open(run, sink);
+    close_of(run, sink, promise, None)
+}
+
+/// Closes those of one destination of several.
+pub(crate) fn close_of(
+    run: &Run,
+    sink: Option<&Sink>,
+    promise: Promise,
+    destination: Option<usize>,
+) -> Vec<Book> {
+    let books = open_of(run, sink, destination);
     for (number, book) in books.iter().enumerate() {
         let whole = promise.last_whole && number + 1 == books.len();
         close_one(book, sink.is_some(), promise.heard, whole);
@@ -272,7 +309,7 @@ pub(crate) fn assert_adds_up(book: &Book) {
         .filter(|(_, value)| *value > 0)
         .collect();
     assert_eq!(
-        lost(&book.lines).unwrap_or_default(),
+        lost(&book.lines, book.destination).unwrap_or_default(),
         losses,
         "losses are told on stderr; {:#?}",
         book.lines

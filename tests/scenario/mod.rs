@@ -14,6 +14,7 @@ mod flush;
 mod freeze;
 #[cfg(feature = "fault")]
 mod isolation;
+mod lanes;
 mod levels;
 mod lifecycle;
 mod losses;

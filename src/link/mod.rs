@@ -4,37 +4,40 @@
 //! |---|---|---|---|
 //! | bodies | receive threads | flush thread (the main thread counts what is left at the end) | [`BODIES_MAX`] bodies and [`BACKLOG_BYTES_MAX`] bytes |
 //! | room | flush thread | receive threads | 1 token: bytes were freed |
-//! | spare | flush thread | receive threads | [`SPARE_MAX`] emptied buffers, to be filled again |
+//! | spare | flush threads | receive threads | [`SPARE_MAX`] emptied buffers, to be filled again |
 //! | orders | main thread | flush thread | [`ORDERS_MAX`] |
-//! | reports | flush thread | main thread | [`REPORTS_MAX`] |
+//! | reports | flush threads | main thread | [`REPORTS_MAX`] for each of them |
 //!
+//! Each lane has its own bodies, room, orders and [`Backlog`]; all lanes share spare and reports, and the bytes of each body.
 //! A full channel never blocks its sender for ever: receive threads wait a stated time, the main thread sends orders only as fast as invocations come, and reports that nobody waits for are left out.
+
+mod backlog;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
+use crossbeam_channel::{
+    Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select_biased,
+};
 
-use crate::time::{self, Deadline};
+pub use self::backlog::{BACKLOG_BYTES_MAX, Backlog, Gauge, Hurry};
+use crate::time::Deadline;
 
 /// Bodies that may wait for the flush thread.
 pub const BODIES_MAX: usize = 256;
-/// Bytes of bodies that may wait for the flush thread; one body larger than this is taken when nothing else waits.
-pub const BACKLOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Emptied buffers kept for the next bodies.
 pub const SPARE_MAX: usize = 2;
 /// Orders that may wait for the flush thread.
 pub const ORDERS_MAX: usize = 16;
-/// Reports that may wait for the main thread.
+/// Reports of each lane that may wait for the main thread.
 pub const REPORTS_MAX: usize = 64;
 
 /// One telemetry batch as it came.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Body {
-    /// The request's body.
-    pub bytes: Vec<u8>,
+    /// The request's body, which lanes share: whoever changes it must be the last that holds it.
+    pub bytes: Arc<Vec<u8>>,
     /// When it had come whole, in milliseconds since 1970.
     pub received_ms: u64,
 }
@@ -92,127 +95,22 @@ pub enum Report {
     Finished,
 }
 
-/// What is on its way: how many bytes wait between the receive threads and the flush thread, since when, and how the lane is.
-#[derive(Debug, Default)]
-pub struct Backlog {
-    /// Bytes of the bodies that were put in and not yet taken out.
-    bytes: AtomicUsize,
-    /// When the oldest body that waits was put in, in milliseconds since 1970; 0 if none waits.
-    since_ms: AtomicU64,
-    /// The destination's buffer is more than half full.
-    crowded: AtomicBool,
-    /// The destination is left alone after failures.
-    paused: AtomicBool,
-    /// Records that wait in the destination's buffer.
-    waiting: Gauge,
-    /// Events of the body in the flush thread's hand that are still to be taken, while it does something else.
-    in_hand: AtomicUsize,
-    /// When something of the stream was lost last, in milliseconds since 1970.
-    lost_ms: AtomicU64,
-    /// The environment ends: whoever waits for an answer should not.
-    hurry: Hurry,
-}
-
-/// A number that one thread sets and others read.
-#[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicUsize>);
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(&self, number: usize) {
-        self.0.store(number, Ordering::Release);
-    }
-}
-
-/// Breaks off waiting for a destination's answer.
-#[derive(Debug, Clone, Default)]
-pub struct Hurry(Arc<AtomicBool>);
-
-impl Hurry {
-    /// Whether to break off.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Asks to break off, or no longer to.
-    pub fn set(&self, on: bool) {
-        self.0.store(on, Ordering::Release);
-    }
-}
-
-impl Backlog {
-    /// Takes room for a body, if there is any.
-    fn reserve(&self, bytes: usize) -> bool {
-        self.bytes
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {
-                let sum = held.saturating_add(bytes);
-                (held == 0 || sum <= BACKLOG_BYTES_MAX).then_some(sum)
-            })
-            .is_ok()
-    }
-
-    /// Gives room back.
-    fn release(&self, bytes: usize) {
-        // Never below zero: whatever is released was reserved.
-        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-    }
-
-    /// Whether the destination's buffer is more than half full.
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.crowded.load(Ordering::Acquire)
-    }
-
-    /// Whether the destination is left alone after failures.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
-    }
-
-    /// Events of the body in the flush thread's hand that are still to be taken.
-    #[must_use]
-    pub fn events_in_hand(&self) -> usize {
-        self.in_hand.load(Ordering::Acquire)
-    }
-
-    /// When something of the stream was lost last, in milliseconds since 1970; 0 if nothing was.
-    #[must_use]
-    pub fn lost_ms(&self) -> u64 {
-        self.lost_ms.load(Ordering::Acquire)
-    }
-
-    /// What breaks off waiting for an answer.
-    #[must_use]
-    pub fn hurry(&self) -> &Hurry {
-        &self.hurry
-    }
-
-    /// Records that wait in the destination's buffer, as of the last payload or turn.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.0.load(Ordering::Acquire)
-    }
-
-    /// Since when a body waits for the flush thread, in milliseconds since 1970.
-    #[must_use]
-    pub fn waiting_since_ms(&self) -> Option<u64> {
-        match self.since_ms.load(Ordering::Acquire) {
-            0 => None,
-            since => Some(since),
-        }
-    }
-}
-
 /// The receive threads' ends.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReceiveEnd {
+    /// The way to each lane.
+    ways: Vec<Way>,
+    /// Emptied buffers in.
+    spare: Receiver<Vec<u8>>,
+}
+
+/// The receive threads' way to a lane.
+#[derive(Debug)]
+struct Way {
     /// Bodies out.
     bodies: Sender<Body>,
     /// Room tokens in.
     room: Receiver<()>,
-    /// Emptied buffers in.
-    spare: Receiver<Vec<u8>>,
     /// What waits.
     backlog: Arc<Backlog>,
 }
@@ -226,41 +124,74 @@ impl ReceiveEnd {
 
     /// Says that something of the stream is lost, which may be what the main thread waits for.
     pub fn lost(&self) {
-        self.backlog
-            .lost_ms
-            .store(time::epoch_ms(), Ordering::Release);
+        for way in &self.ways {
+            way.backlog.lost();
+        }
     }
 
-    /// Hands a body to the flush thread; gives it back if there was no room within `wait`.
+    /// Hands a body to every lane; tells which ones had no room within `wait`.
     ///
-    /// # Errors
-    /// The body, when it could not be handed over.
-    pub fn put(&self, body: Body, wait: Duration) -> Result<(), Body> {
+    /// A lane with room has it at once, whatever the others do, and all that have none share the wait.
+    pub fn put(&self, body: Body, wait: Duration, mut without_room: impl FnMut(usize)) {
+        let Some((first, others)) = self.ways.split_first() else {
+            return;
+        };
+        let mut full = Vec::new();
+        for (way, at) in others.iter().zip(1..) {
+            if let Err(body) = way.offer(body.clone()) {
+                full.push((way, at, body));
+            }
+        }
+        // Nobody but the lanes holds it any more, and so the only one need not share it.
+        if let Err(body) = first.offer(body) {
+            full.push((first, 0, body));
+        }
+        if full.is_empty() {
+            return;
+        }
         let deadline = Deadline::after(wait);
-        while !self.backlog.reserve(body.bytes.len()) {
+        for (way, at, body) in full {
+            // One that was waited for in vain must not cost the others the same again with each body.
+            let given_up = !others.is_empty() && way.backlog.is_stuck();
+            if given_up || way.put(body, deadline).is_err() {
+                way.backlog.set_stuck(true);
+                way.backlog.lost();
+                without_room(at);
+            }
+        }
+    }
+}
+
+impl Way {
+    /// Hands a body to the lane if there is room now.
+    fn offer(&self, body: Body) -> Result<(), Body> {
+        let bytes = body.bytes.len();
+        if self.backlog.is_relaxed() && self.bodies.len() <= BODIES_MAX / 2 {
+            self.backlog.set_stuck(false);
+        }
+        if !self.backlog.reserve(bytes) {
+            return Err(body);
+        }
+        // Before it is there, so that whoever takes it out sets a later time.
+        self.backlog.begins_to_wait(body.received_ms);
+        self.bodies.try_send(body).map_err(|unsent| {
+            self.backlog.release(bytes);
+            unsent.into_inner()
+        })
+    }
+
+    /// Hands a body to the lane as soon as there is room, if that is before the deadline.
+    fn put(&self, mut body: Body, deadline: Deadline) -> Result<(), Body> {
+        loop {
+            match self.offer(body) {
+                Ok(()) => return Ok(()),
+                Err(unsent) => body = unsent,
+            }
             match self.room.recv_timeout(deadline.left()) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Err(body);
                 }
-            }
-        }
-        let bytes = body.bytes.len();
-        // Only the first one that waits sets the time.
-        self.backlog
-            .since_ms
-            .compare_exchange(
-                0,
-                body.received_ms.max(1),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .unwrap_or_default();
-        match self.bodies.send_timeout(body, deadline.left()) {
-            Ok(()) => Ok(()),
-            Err(unsent) => {
-                self.backlog.release(bytes);
-                Err(unsent.into_inner())
             }
         }
     }
@@ -296,8 +227,8 @@ pub struct FlushEnd {
     backlog: Arc<Backlog>,
     /// Orders in.
     orders: Receiver<Order>,
-    /// Reports out.
-    reports: Sender<Report>,
+    /// Reports out, with the lane they come from.
+    reports: (usize, Sender<(usize, Report)>),
 }
 
 impl FlushEnd {
@@ -324,13 +255,13 @@ impl FlushEnd {
     /// What breaks off waiting for an answer.
     #[must_use]
     pub fn hurry(&self) -> Hurry {
-        self.backlog.hurry.clone()
+        self.backlog.hurry().clone()
     }
 
     /// Where the lane says how many records wait.
     #[must_use]
     pub fn waiting(&self) -> Gauge {
-        self.backlog.waiting.clone()
+        self.backlog.gauge()
     }
 
     /// A batch that has come already, if any.
@@ -360,27 +291,26 @@ impl FlushEnd {
 
     /// Says how many events of the body in hand are still to be taken.
     pub fn in_hand(&self, events: usize) {
-        self.backlog.in_hand.store(events, Ordering::Release);
+        self.backlog.set_in_hand(events);
     }
 
     /// Says that a body has been dealt with, and hands its buffer back to be filled again.
     pub fn done(&mut self, body: Body) {
-        let mut bytes = body.bytes;
-        self.backlog.release(bytes.len());
+        self.backlog.release(body.bytes.len());
         self.next_waits();
         self.room.try_send(()).unwrap_or(());
-        bytes.clear();
-        // A buffer from an unusually large body is not kept.
-        if bytes.capacity() <= SPARE_BYTES_MAX {
+        // The last lane that holds it hands it back; a buffer from an unusually large body is not kept.
+        if let Some(mut bytes) = Arc::into_inner(body.bytes)
+            && bytes.capacity() <= SPARE_BYTES_MAX
+        {
+            bytes.clear();
             self.spare.try_send(bytes).unwrap_or(());
         }
     }
 
     /// Says that something of the stream is lost, which may be what the main thread waits for.
     pub fn lost(&self) {
-        self.backlog
-            .lost_ms
-            .store(time::epoch_ms(), Ordering::Release);
+        self.backlog.lost();
     }
 
     /// Says that a body has been put aside: it still takes room, but nobody needs to wait for it.
@@ -391,19 +321,19 @@ impl FlushEnd {
     /// Sets since when the oldest body waits.
     fn next_waits(&mut self) {
         self.queue_all();
-        let since = self.times.front().copied().unwrap_or(0);
-        self.backlog.since_ms.store(since, Ordering::Release);
+        self.backlog
+            .waits_since(self.times.front().copied().unwrap_or(0));
     }
 
     /// Publishes the lane's state.
     pub fn publish(&self, crowded: bool, paused: bool) {
-        self.backlog.crowded.store(crowded, Ordering::Release);
-        self.backlog.paused.store(paused, Ordering::Release);
+        self.backlog.publish(crowded, paused);
     }
 
     /// Reports to the main thread, which may not be listening.
     pub fn report(&self, report: Report) {
-        self.reports.try_send(report).unwrap_or(());
+        let (lane, reports) = &self.reports;
+        reports.try_send((*lane, report)).unwrap_or(());
     }
 }
 
@@ -413,27 +343,43 @@ const SPARE_BYTES_MAX: usize = 1024 * 1024;
 /// The main thread's ends.
 #[derive(Debug)]
 pub struct MainEnd {
+    /// The way to each lane.
+    pub lanes: Vec<LaneEnd>,
+    /// Reports in, with the lane they come from.
+    reports: Receiver<(usize, Report)>,
+}
+
+/// The main thread's way to a lane.
+#[derive(Debug)]
+pub struct LaneEnd {
     /// Orders out.
     orders: Sender<Order>,
-    /// Reports in.
-    reports: Receiver<Report>,
     /// Bodies, for the account of what nobody will look into any more.
     bodies: [Receiver<Body>; 2],
     /// What waits.
     pub backlog: Arc<Backlog>,
 }
 
-impl MainEnd {
-    /// Gives an order; `false` if the flush thread has not taken the last [`ORDERS_MAX`] orders.
-    #[must_use]
-    pub fn order(&self, order: Order) -> bool {
-        self.orders.try_send(order).is_ok()
-    }
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordered {
+    /// The flush thread will take it.
+    Yes,
+    /// The flush thread has not taken the last [`ORDERS_MAX`] orders.
+    Full,
+    /// There is no flush thread.
+    Gone,
+}
 
-    /// Gives an order, and waits until there is room for it; `false` if there was none before the deadline.
+impl LaneEnd {
+    /// Gives an order.
     #[must_use]
-    pub fn order_within(&self, order: Order, deadline: Deadline) -> bool {
-        self.orders.send_timeout(order, deadline.left()).is_ok()
+    pub fn order(&self, order: Order) -> Ordered {
+        match self.orders.try_send(order) {
+            Ok(()) => Ordered::Yes,
+            Err(TrySendError::Full(_)) => Ordered::Full,
+            Err(TrySendError::Disconnected(_)) => Ordered::Gone,
+        }
     }
 
     /// Whether the flush thread has taken every order.
@@ -442,16 +388,18 @@ impl MainEnd {
         self.orders.is_empty()
     }
 
-    /// The next report, if one comes within `wait`.
-    #[must_use]
-    pub fn report(&self, wait: Duration) -> Option<Report> {
-        self.reports.recv_timeout(wait).ok()
-    }
-
     /// A batch that nobody has looked into, if any.
     #[must_use]
     pub fn left_body(&self) -> Option<Body> {
         self.bodies.iter().find_map(|bodies| bodies.try_recv().ok())
+    }
+}
+
+impl MainEnd {
+    /// The next report, if one comes within `wait`, and the lane it comes from.
+    #[must_use]
+    pub fn report(&self, wait: Duration) -> Option<(usize, Report)> {
+        self.reports.recv_timeout(wait).ok()
     }
 
     /// Forgets the reports on invocations that are over; whether there was none.
@@ -466,41 +414,48 @@ impl MainEnd {
     }
 }
 
-/// Makes every channel.
+/// Makes every channel, for so many lanes.
 #[must_use]
-pub fn channels() -> (ReceiveEnd, FlushEnd, MainEnd) {
-    let (bodies_in, bodies_out) = bounded(BODIES_MAX);
-    let (room_in, room_out) = bounded(1);
+pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
     let (spare_in, spare_out) = bounded(SPARE_MAX);
-    let (orders_in, orders_out) = bounded(ORDERS_MAX);
-    let (reports_in, reports_out) = bounded(REPORTS_MAX);
-    let queue = bounded(BODIES_MAX);
-    let backlog = Arc::new(Backlog::default());
-    let main_end = MainEnd {
-        orders: orders_in,
-        reports: reports_out,
-        bodies: [queue.1.clone(), bodies_out.clone()],
-        backlog: Arc::clone(&backlog),
+    let (reports_in, reports_out) = bounded(REPORTS_MAX * lanes.max(1));
+    let mut receive_end = ReceiveEnd {
+        ways: Vec::new(),
+        spare: spare_out,
     };
-    (
-        ReceiveEnd {
+    let mut main_end = MainEnd {
+        lanes: Vec::new(),
+        reports: reports_out,
+    };
+    let flush_ends = (0..lanes).map(|lane| {
+        let (bodies_in, bodies_out) = bounded(BODIES_MAX);
+        let (room_in, room_out) = bounded(1);
+        let (orders_in, orders_out) = bounded(ORDERS_MAX);
+        let queue = bounded(BODIES_MAX);
+        let backlog = Arc::new(Backlog::default());
+        receive_end.ways.push(Way {
             bodies: bodies_in,
             room: room_out,
-            spare: spare_out,
             backlog: Arc::clone(&backlog),
-        },
+        });
+        main_end.lanes.push(LaneEnd {
+            orders: orders_in,
+            bodies: [queue.1.clone(), bodies_out.clone()],
+            backlog: Arc::clone(&backlog),
+        });
         FlushEnd {
             bodies: bodies_out,
             queue,
             times: VecDeque::new(),
             room: room_in,
-            spare: spare_in,
+            spare: spare_in.clone(),
             backlog,
             orders: orders_out,
-            reports: reports_in,
-        },
-        main_end,
-    )
+            reports: (lane, reports_in.clone()),
+        }
+    });
+    let flush_ends = flush_ends.collect();
+    (receive_end, flush_ends, main_end)
 }
 
 /// Does something that knows no timeout in a thread of its own, and waits for it at most so long.
@@ -534,46 +489,58 @@ pub const HURRY_SLICE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "a test fails where it indexes in vain"
+    )]
+
     use super::*;
 
     fn body(bytes: usize) -> Body {
         Body {
-            bytes: vec![b' '; bytes],
+            bytes: Arc::new(vec![b' '; bytes]),
             received_ms: 7,
         }
     }
 
+    /// The ends of one lane.
+    fn one_lane() -> (ReceiveEnd, FlushEnd, MainEnd) {
+        let (receive, mut flush, main) = channels(1);
+        (receive, flush.remove(0), main)
+    }
+
+    /// The lanes that had no room for a body of so many bytes.
+    fn put(receive: &ReceiveEnd, bytes: usize, wait: Duration) -> Vec<usize> {
+        let mut without_room = Vec::new();
+        receive.put(body(bytes), wait, |lane| without_room.push(lane));
+        without_room
+    }
+
     #[test]
     fn the_backlog_is_bounded_in_bytes_and_room_comes_back() {
-        let (receive, mut flush, main) = channels();
-        assert_eq!(main.backlog.waiting_since_ms(), None);
+        let (receive, mut flush, main) = one_lane();
+        assert_eq!(main.lanes[0].backlog.waiting_since_ms(), None);
         assert!(
-            receive
-                .put(body(BACKLOG_BYTES_MAX + 1), Duration::ZERO)
-                .is_ok(),
+            put(&receive, BACKLOG_BYTES_MAX + 1, Duration::ZERO).is_empty(),
             "a large body fits when nothing waits"
         );
-        assert_eq!(main.backlog.waiting_since_ms(), Some(7));
-        assert!(receive.put(body(1), Duration::ZERO).is_err());
+        assert_eq!(main.lanes[0].backlog.waiting_since_ms(), Some(7));
+        assert!(!put(&receive, 1, Duration::ZERO).is_empty());
         let first = flush.next_body().expect("the first body waits");
         flush.done(first);
-        assert_eq!(main.backlog.waiting_since_ms(), None);
+        assert_eq!(main.lanes[0].backlog.waiting_since_ms(), None);
         for _ in 0..2 {
-            assert!(
-                receive
-                    .put(body(BACKLOG_BYTES_MAX / 2), Duration::ZERO)
-                    .is_ok()
-            );
+            assert!(put(&receive, BACKLOG_BYTES_MAX / 2, Duration::ZERO).is_empty());
         }
-        assert!(receive.put(body(1), Duration::ZERO).is_err());
+        assert!(!put(&receive, 1, Duration::ZERO).is_empty());
     }
 
     #[test]
     fn a_sender_that_waits_is_woken_by_freed_room() {
-        let (receive, mut flush, _main) = channels();
-        assert!(receive.put(body(BACKLOG_BYTES_MAX), Duration::ZERO).is_ok());
+        let (receive, mut flush, _main) = one_lane();
+        assert!(put(&receive, BACKLOG_BYTES_MAX, Duration::ZERO).is_empty());
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| receive.put(body(1), Duration::from_secs(60)).is_ok());
+            let waiter = scope.spawn(|| put(&receive, 1, Duration::from_secs(60)).is_empty());
             let first = flush.next_body().expect("the first body waits");
             flush.done(first);
             assert!(waiter.join().expect("no panic"));
@@ -582,22 +549,86 @@ mod tests {
 
     #[test]
     fn buffers_come_back_to_be_filled_again() {
-        let (receive, mut flush, _main) = channels();
+        let (receive, mut flush, _main) = one_lane();
         let mut bytes = receive.buffer();
         bytes.extend_from_slice(b"[]");
         bytes.reserve(1000);
         let room = bytes.capacity();
         let sent = Body {
-            bytes,
+            bytes: Arc::new(bytes),
             received_ms: 1,
         };
-        assert!(receive.put(sent, Duration::ZERO).is_ok());
+        receive.put(sent, Duration::ZERO, |lane| {
+            panic!("no room in lane {lane}")
+        });
         let waiting = flush.next_body().expect("it waits");
         flush.done(waiting);
         let again = receive.buffer();
         assert!(again.is_empty());
         assert_eq!(again.capacity(), room);
         assert_eq!(receive.buffer().capacity(), 0);
+    }
+
+    #[test]
+    fn lanes_share_the_bytes_and_the_last_one_hands_them_back() {
+        let (receive, mut flush, _main) = channels(2);
+        assert!(put(&receive, 10, Duration::ZERO).is_empty());
+        let bodies: Vec<Body> = flush
+            .iter_mut()
+            .map(|lane| lane.next_body().expect("each lane has it"))
+            .collect();
+        assert!(Arc::ptr_eq(&bodies[0].bytes, &bodies[1].bytes));
+        for (lane, body) in flush.iter_mut().zip(bodies) {
+            assert_eq!(receive.buffer().capacity(), 0);
+            lane.done(body);
+        }
+        assert_eq!(receive.buffer().capacity(), 10);
+    }
+
+    #[test]
+    fn a_full_lane_is_waited_for_once_and_the_others_never() {
+        let (receive, mut flush, main) = channels(2);
+        let half = BACKLOG_BYTES_MAX / 2;
+        for _ in 0..2 {
+            assert!(put(&receive, half, Duration::ZERO).is_empty());
+        }
+        let take = |lane: &mut FlushEnd| {
+            let body = lane.next_body().expect("a body waits");
+            lane.done(body);
+        };
+        take(&mut flush[1]);
+        take(&mut flush[1]);
+        // The first lane does not move.
+        assert_eq!(put(&receive, half, Duration::from_millis(1)), [0]);
+        assert!(main.lanes[0].backlog.lost_ms() > 0);
+        assert_eq!(main.lanes[1].backlog.lost_ms(), 0);
+        // If it were waited for, this would never end.
+        assert_eq!(put(&receive, half, Duration::from_secs(3600)), [0]);
+        take(&mut flush[1]);
+        take(&mut flush[1]);
+        assert!(flush[1].next_body().is_none());
+        // It moves on, and is worth the wait again when half of it is free.
+        take(&mut flush[0]);
+        assert!(put(&receive, 1, Duration::ZERO).is_empty());
+        assert!(!main.lanes[0].backlog.is_stuck());
+    }
+
+    #[test]
+    fn reports_tell_their_lane_and_orders_whether_it_is_gone() {
+        let (_receive, mut flush, main) = channels(2);
+        flush[1].report(Report::Finished);
+        let report = main.report(Duration::ZERO);
+        assert!(matches!(report, Some((1, Report::Finished))));
+        let order = || Order::Shutdown {
+            deadline: Deadline::after(Duration::ZERO),
+            reason: String::new(),
+        };
+        drop(flush.remove(0));
+        assert_eq!(main.lanes[0].order(order()), Ordered::Gone);
+        for _ in 0..ORDERS_MAX {
+            assert_eq!(main.lanes[1].order(order()), Ordered::Yes);
+        }
+        assert_eq!(main.lanes[1].order(order()), Ordered::Full);
     }
 
     #[test]
@@ -621,12 +652,13 @@ mod tests {
 
     #[test]
     fn orders_come_before_bodies() {
-        let (receive, mut flush, main) = channels();
-        assert!(receive.put(body(2), Duration::ZERO).is_ok());
-        assert!(main.order(Order::Shutdown {
+        let (receive, mut flush, main) = one_lane();
+        assert!(put(&receive, 2, Duration::ZERO).is_empty());
+        let order = Order::Shutdown {
             deadline: Deadline::after(Duration::ZERO),
             reason: String::new(),
-        }));
+        };
+        assert_eq!(main.lanes[0].order(order), Ordered::Yes);
         assert!(matches!(flush.wait(None), Wake::Order(_)));
         assert!(matches!(flush.wait(None), Wake::Body(_)));
         assert!(matches!(flush.wait(Some(Duration::ZERO)), Wake::Time));

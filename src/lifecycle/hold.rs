@@ -1,0 +1,180 @@
+//! An invocation: what is asked of each lane, and how long the next event is not asked for.
+//!
+//! One budget holds for all lanes together, and a lane that nobody should wait for is not waited for, whatever the others do.
+
+use std::time::Duration;
+
+use crate::cadence::{self, History, Waiting};
+use crate::fault;
+use crate::link::{Invocation, MainEnd, Order, Ordered, Report};
+use crate::stats::Account;
+use crate::time::{self, Deadline};
+
+/// An invocation is let go this long before it would time out.
+const INVOKE_MARGIN: Duration = Duration::from_millis(100);
+
+/// Invocations that are held without a word from the stream before it is taken to be dead.
+const SILENT_MAX: u32 = 3;
+
+/// An INVOKE event comes so much later than the invocation began at most, in milliseconds.
+const EVENT_TAKES_MS: u64 = 100;
+
+/// What past invocations tell.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// When they began.
+    history: History,
+    /// Invocations in a row that were held without a word from the stream.
+    silent: u32,
+    /// The last request whose end was awaited in vain: until another one's is told the stream cannot be trusted to tell it.
+    missed: Option<String>,
+}
+
+/// The main thread's view of the flush threads.
+pub(super) struct Flushing {
+    /// The way to them.
+    pub(super) link: MainEnd,
+    /// The counters of each lane of the link.
+    pub(super) accounts: Vec<Account>,
+    /// When they send.
+    pub(super) strategy: cadence::Strategy,
+    /// The longest hold.
+    pub(super) budget: Duration,
+}
+
+impl Flushing {
+    /// Deals with an invocation, and returns when the next event may be asked for.
+    pub(super) fn invocation(
+        &self,
+        deadline_ms: Option<u64>,
+        request_id: &str,
+        function_arn: &str,
+        past: &mut Past,
+    ) {
+        let limit = deadline_ms.map(|at| {
+            let margin = u64::try_from(INVOKE_MARGIN.as_millis()).unwrap_or(0);
+            Deadline::at_epoch_ms(at.saturating_sub(margin))
+        });
+        fault::point("main");
+        past.history.began(time::epoch_ms());
+        // Reports on invocations before this one are of no use but to show that the stream is alive.
+        let silent = self.link.is_silent() && past.silent >= SILENT_MAX;
+        // Without time to hold, or a name to wait for, what waits can only be sent beside.
+        let may_hold = !silent && !request_id.is_empty() && !self.budget.is_zero();
+        // Without a deadline the budget alone must do.
+        let until = limit.unwrap_or_else(|| Deadline::after(self.budget));
+        let mut awaited = Vec::new();
+        for (number, lane) in self.link.lanes.iter().enumerate() {
+            let waiting = Waiting {
+                crowded: lane.backlog.is_crowded(),
+                paused: lane.backlog.is_paused(),
+            };
+            let plan = cadence::on_invoke(self.strategy, &past.history, waiting);
+            let holds = plan.hold && may_hold;
+            let invocation = Invocation {
+                request_id: request_id.to_owned(),
+                function_arn: function_arn.to_owned(),
+                limit_ms: deadline_ms.map(|at| limit_ms(at, time::epoch_ms())),
+                hold: holds.then_some(until),
+                send_now: !holds && (plan.send_now || plan.hold),
+            };
+            if lane.order(Order::Invoke(invocation)) == Ordered::Yes && holds {
+                awaited.push(number);
+            }
+        }
+        if !awaited.is_empty() {
+            self.hold(request_id, awaited, until, past);
+        }
+    }
+
+    /// Waits until the awaited lanes have sent what belongs to a request, or until there is no good reason to wait.
+    ///
+    /// The end of a request is awaited as long as the function may run, but only once the stream has told of its start; after that no longer than the budget.
+    /// Every lane reads the same stream, so whichever tells first is believed.
+    fn hold(&self, request_id: &str, mut awaited: Vec<usize>, until: Deadline, past: &mut Past) {
+        let mut release = until.earlier(Deadline::after(self.budget));
+        let (began_ms, mut heard) = (time::epoch_ms(), false);
+        // The lane that told of the end: another one may tell of the start only now.
+        let mut ended_by = None;
+        loop {
+            let doubt = self.doubt(&awaited, began_ms, until);
+            let wait = release.earlier(doubt).left().min(self.budget);
+            let report = self.link.report(wait);
+            heard |= report.is_some();
+            match report {
+                Some((lane, Report::Started { request_id: id }))
+                    if id == request_id
+                        && past.missed.is_none()
+                        && ended_by.is_none_or(|by| by == lane) =>
+                {
+                    release = until;
+                    ended_by = None;
+                }
+                Some((
+                    lane,
+                    Report::RuntimeDone {
+                        request_id: id,
+                        done_ms,
+                    },
+                )) if id == request_id => {
+                    past.missed = None;
+                    release = until.earlier(Deadline::since(done_ms, self.budget));
+                    ended_by = ended_by.or(Some(lane));
+                }
+                Some((lane, Report::Flushed { request_id: id })) if id == request_id => {
+                    awaited.retain(|one| *one != lane);
+                    if awaited.is_empty() {
+                        past.silent = 0;
+                        return;
+                    }
+                }
+                Some((_, Report::RuntimeDone { request_id: id, .. })) => {
+                    // The end of one that was let go before it: ends are told again.
+                    past.missed = past.missed.take().filter(|missed| *missed == id);
+                }
+                Some(_) => {}
+                None if release.has_passed() || doubt.has_passed() => {
+                    if until.has_passed() {
+                        past.missed = Some(request_id.to_owned());
+                    }
+                    past.silent = if heard { 0 } else { past.silent + 1 };
+                    if past.silent == SILENT_MAX {
+                        say!(
+                            Warn,
+                            "no telemetry comes: invocations are not held for it any more"
+                        );
+                    }
+                    say!(Debug, "request {request_id} is not waited for any longer");
+                    return;
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// When there is no good reason left to wait for any of these lanes: what one lost since then, or what has come for it and is not looked at yet, may be the end that is awaited.
+    fn doubt(&self, awaited: &[usize], began_ms: u64, until: Deadline) -> Deadline {
+        let lanes = awaited.iter().filter_map(|lane| self.link.lanes.get(*lane));
+        let doubts = lanes.map(|lane| {
+            let lost_ms = Some(lane.backlog.lost_ms()).filter(|at| *at >= began_ms);
+            let unseen_ms = lane.backlog.waiting_since_ms();
+            [lost_ms, unseen_ms]
+                .into_iter()
+                .flatten()
+                .map(|at| Deadline::since(at, self.budget))
+                .fold(until, Deadline::earlier)
+        });
+        doubts.reduce(Deadline::later).unwrap_or(until)
+    }
+}
+
+/// How long an invocation may run that times out then; its event takes a moment to come, and limits are whole seconds.
+fn limit_ms(deadline_ms: u64, now_ms: u64) -> u64 {
+    let left = deadline_ms.saturating_sub(now_ms);
+    let second = left.div_ceil(1000) * 1000;
+    if second - left <= EVENT_TAKES_MS {
+        second
+    } else {
+        left
+    }
+}
