@@ -18,7 +18,14 @@ fn is_datadog(settings: &Settings) -> bool {
     settings.format().name == "datadog"
 }
 
-/// Takes from the vendor's variables what our options leave open; the site is only the first destination's.
+/// Whether the endpoint is Datadog's own.
+fn is_datadogs_host(settings: &Settings) -> bool {
+    let host = settings.endpoint.as_deref().and_then(http::host);
+    let format = host.and_then(|host| encode::of_host(&host));
+    format.is_some_and(|format| format.name == "datadog")
+}
+
+/// Takes from the vendor's variables what our options leave open; the site is only the first destination's, and the key no other's unless that is Datadog too.
 pub(super) fn fill(settings: &mut Settings, environment: &Environment, destination: usize) {
     if !is_datadog(settings) {
         return;
@@ -27,7 +34,8 @@ pub(super) fn fill(settings: &mut Settings, environment: &Environment, destinati
         let site = environment.get("DD_SITE").unwrap_or(DATADOG_SITE);
         settings.endpoint = values::url(&format!("https://http-intake.logs.{site}")).ok();
     }
-    if settings.api_key.is_none() {
+    // Where another destination only writes as Datadog wants it, somebody else may read it.
+    if settings.api_key.is_none() && (destination == 1 || is_datadogs_host(settings)) {
         let key = environment.get("DD_API_KEY");
         settings.api_key = key.and_then(|key| values::key(key).ok());
     }
@@ -228,5 +236,22 @@ mod tests {
         assert!(settings.tags.is_empty());
         let (settings, _) = read(&[("BROOKLET_FORMAT", "datadog"), ("BROOKLET_ENDPOINT", "x")]);
         assert_eq!(settings.endpoint, None, "a bad endpoint is not replaced");
+    }
+
+    #[test]
+    fn datadogs_key_reaches_no_other_destination_that_is_not_datadog() {
+        for (endpoint, format, key) in [
+            ("https://http-intake.logs.datadoghq.com", "", Some("key")),
+            ("http://collector:8080", "datadog", None),
+            ("http://collector:8080", "json", None),
+        ] {
+            let environment = Environment::of(&[
+                ("DD_API_KEY", "key"),
+                ("BROOKLET_ENDPOINT_2", endpoint),
+                ("BROOKLET_FORMAT_2", format),
+            ]);
+            let settings = super::super::settings(&environment, 2, &mut Vec::new());
+            assert_eq!(settings.api_key.as_deref(), key, "{endpoint} {format}");
+        }
     }
 }
