@@ -2,7 +2,7 @@
 //!
 //! One line each, `brooklet: <level>: <text>`.
 //! Lambda sends our stderr to CloudWatch, and back to us if `extension` telemetry is subscribed, so each call site is limited for each destination: [`LINES_MAX`] lines in [`WINDOW_MS`], after which it is silent and later says how many lines it withheld.
-//! A line of a thread that works for a destination after the first one names it.
+//! A line of a thread that works for a destination after the first one, or does something on its behalf, names it.
 //! A line must not hold a record's text or a secret.
 
 use std::cell::Cell;
@@ -75,15 +75,16 @@ pub fn destination() -> usize {
     DESTINATION.get()
 }
 
-/// What a line about a destination begins with: nothing where it is the first.
-#[must_use]
-pub fn about(destination: usize) -> About {
-    About(destination)
+/// Does something for a destination that this thread does not work for: its lines name that one, and are limited with that one's.
+pub fn on_behalf_of<T>(destination: usize, work: impl FnOnce() -> T) -> T {
+    let own = DESTINATION.replace(destination);
+    let done = work();
+    DESTINATION.set(own);
+    done
 }
 
-/// See [`about`].
-#[derive(Debug)]
-pub struct About(usize);
+/// What a line about a destination begins with: nothing where it is the first.
+struct About(usize);
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,7 +153,7 @@ pub fn print(site: &Site, level: Level, text: fmt::Arguments<'_>) {
     } else {
         String::new()
     };
-    let about = about(destination);
+    let about = About(destination);
     write_line(&format!("{PREFIX}{}: {about}{text}{more}", level.word()));
 }
 

@@ -70,11 +70,12 @@ impl Shared {
         self.link.put(body, ROOM_WAIT, |lane| {
             if let Some(account) = self.accounts.get(lane) {
                 account.stats.bodies_without_room.add(1);
-                say!(
-                    Error,
-                    "{}a batch of {bytes} bytes was dropped: too much waits to be sent",
-                    diag::about(account.destination)
-                );
+                diag::on_behalf_of(account.destination, || {
+                    say!(
+                        Error,
+                        "a batch of {bytes} bytes was dropped: too much waits to be sent"
+                    );
+                });
             }
         });
     }

@@ -82,11 +82,9 @@ impl Flushing {
         {
             count_rest(lane, &account.stats, finished);
             if !finished {
-                say!(
-                    Error,
-                    "{}the last records could not be sent in time",
-                    diag::about(account.destination)
-                );
+                diag::on_behalf_of(account.destination, || {
+                    say!(Error, "the last records could not be sent in time");
+                });
             }
         }
     }

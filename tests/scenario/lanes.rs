@@ -589,6 +589,39 @@ fn a_flood_costs_the_hanging_one_its_records_and_the_other_none() {
 }
 
 #[test]
+fn lines_on_what_one_loses_withhold_none_on_what_another_loses() {
+    let sinks = [Sink::ok(), Sink::new(Script::always(Reply::hang()))];
+    let mut run = with(&sinks)
+        .option("FLUSH", "periodic:20")
+        .option("FLUSH_BUDGET_MS", "5000")
+        .unfrozen()
+        .memory(u64::MAX)
+        .start();
+    let mut sender = run.lambda.sender();
+    let dropped = |run: &Run, about: &str| {
+        let head = format!("brooklet: error: {about}a batch of ");
+        let lines = run.stderr();
+        lines.iter().filter(|line| line.starts_with(&head)).count()
+    };
+    for number in 0..30 {
+        sender.post("POST", "/", &batch(number * 1_000)).unwrap();
+    }
+    assert!(model::wait_records(
+        &sinks[0],
+        30_000,
+        Duration::from_secs(30)
+    ));
+    assert_eq!(dropped(&run, "destination 2: "), 5, "{}", run.printed());
+    assert_eq!(dropped(&run, ""), 0);
+    sinks[0].set(Script::always(Reply::hang()));
+    for number in 30..60 {
+        sender.post("POST", "/", &batch(number * 1_000)).unwrap();
+    }
+    assert_eq!(dropped(&run, ""), 5, "{}", run.printed());
+    run.shutdown();
+}
+
+#[test]
 fn the_last_records_reach_one_while_another_hangs() {
     for hanging in [0, 1] {
         let sinks = [0, 1].map(|number| {
