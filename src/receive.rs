@@ -1,7 +1,7 @@
 //! The listener of the platform's telemetry batches; the only user of tiny_http.
 //!
 //! It takes a POST or PUT on any path, puts the body on the channel as it is and answers 200 whatever it holds: an unanswered batch makes the platform drop the next one, and a refused one comes again for ever.
-//! It must never parse.
+//! It must never parse what anybody takes; the events of a batch that is dropped are counted, not looked into.
 //!
 //! Invariant: at least one thread waits for the next request while another one reads a body, so that a slow sender stops nobody else; at most [`THREADS_MAX`] threads do so, and as many slow senders do stop the rest.
 //! tiny_http bounds neither a request's line nor its headers; only what runs in the same environment can reach it, and that shares its memory anyway.
@@ -18,6 +18,7 @@ use crate::diag;
 use crate::error::Error;
 use crate::fault;
 use crate::link::{Body, ReceiveEnd};
+use crate::parse;
 use crate::stats::{Account, Counter, Stats};
 use crate::time::{self, Stopwatch};
 
@@ -67,7 +68,7 @@ impl Shared {
     /// Hands a body to every lane, and counts it where there is no room for it.
     fn put(&self, body: Body) {
         let bytes = body.bytes.len();
-        self.link.put(body, ROOM_WAIT, |lane| {
+        self.link.put(body, ROOM_WAIT, |lane, mut body| {
             if let Some(account) = self.accounts.get(lane) {
                 account.stats.bodies_without_room.add(1);
                 diag::on_behalf_of(account.destination, || {
@@ -77,6 +78,7 @@ impl Shared {
                     );
                 });
             }
+            parse::count(&mut body.bytes)
         });
     }
 }
@@ -291,6 +293,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
         shared.put(Body {
             bytes: Arc::new(bytes),
             received_ms: time::epoch_ms(),
+            skipped: 0,
         });
     }
     answer(request, 200);

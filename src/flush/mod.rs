@@ -76,6 +76,8 @@ pub struct Flusher {
     intake: Intake,
     /// Batches that came before the first invocation, where they must wait for it.
     early: VecDeque<Body>,
+    /// Events before the body in hand that there was no room for.
+    skipped: u64,
     /// Where records go.
     lane: Lane,
     /// The invocation that is held.
@@ -120,6 +122,7 @@ impl Flusher {
             link,
             stats,
             early: VecDeque::new(),
+            skipped: 0,
             lane,
             held: None,
             done: VecDeque::new(),
@@ -297,6 +300,7 @@ impl Flusher {
             return;
         }
         let received_ms = body.received_ms;
+        self.skipped = body.skipped;
         let (mut read, mut taken) = (0, 0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             fault::point("parse");
@@ -354,7 +358,8 @@ impl Flusher {
             return;
         };
         self.stats.parsed.add(1);
-        let (time, number) = (event.time, self.stats.received.get());
+        let number = self.stats.received.get().saturating_add(self.skipped);
+        let time = event.time;
         let signal = self
             .intake
             .take(&mut event, number, received_ms, &mut self.lane, &self.stats);

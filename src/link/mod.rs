@@ -15,6 +15,7 @@ mod backlog;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{
@@ -40,6 +41,8 @@ pub struct Body {
     pub bytes: Arc<Vec<u8>>,
     /// When it had come whole, in milliseconds since 1970.
     pub received_ms: u64,
+    /// Events of bodies before it that its lane had no room for: they have numbers too, or what comes after them would have others in each lane.
+    pub skipped: u64,
 }
 
 /// What the main thread learned from an INVOKE event.
@@ -113,6 +116,8 @@ struct Way {
     room: Receiver<()>,
     /// What waits.
     backlog: Arc<Backlog>,
+    /// Events of the bodies that it had no room for.
+    skipped: AtomicU64,
 }
 
 impl ReceiveEnd {
@@ -129,10 +134,15 @@ impl ReceiveEnd {
         }
     }
 
-    /// Hands a body to every lane; tells which ones had no room within `wait`.
+    /// Hands a body to every lane; tells which ones had no room within `wait`, and is told how many events they miss.
     ///
     /// A lane with room has it at once, whatever the others do, and all that have none share the wait.
-    pub fn put(&self, body: Body, wait: Duration, mut without_room: impl FnMut(usize)) {
+    pub fn put(
+        &self,
+        body: Body,
+        wait: Duration,
+        mut without_room: impl FnMut(usize, Body) -> usize,
+    ) {
         let Some((first, others)) = self.ways.split_first() else {
             return;
         };
@@ -153,10 +163,16 @@ impl ReceiveEnd {
         for (way, at, body) in full {
             // One that was waited for in vain must not cost the others the same again with each body.
             let given_up = !others.is_empty() && way.backlog.is_stuck();
-            if given_up || way.put(body, deadline).is_err() {
+            let put = if given_up {
+                Err(body)
+            } else {
+                way.put(body, deadline)
+            };
+            if let Err(body) = put {
                 way.backlog.set_stuck(true);
                 way.backlog.lost();
-                without_room(at);
+                let events = u64::try_from(without_room(at, body)).unwrap_or(u64::MAX);
+                way.skipped.fetch_add(events, Ordering::AcqRel);
             }
         }
     }
@@ -164,7 +180,7 @@ impl ReceiveEnd {
 
 impl Way {
     /// Hands a body to the lane if there is room now.
-    fn offer(&self, body: Body) -> Result<(), Body> {
+    fn offer(&self, mut body: Body) -> Result<(), Body> {
         let bytes = body.bytes.len();
         if self.backlog.is_relaxed() && self.bodies.len() <= BODIES_MAX / 2 {
             self.backlog.set_stuck(false);
@@ -172,6 +188,7 @@ impl Way {
         if !self.backlog.reserve(bytes) {
             return Err(body);
         }
+        body.skipped = self.skipped.load(Ordering::Acquire);
         // Before it is there, so that whoever takes it out sets a later time.
         self.backlog.begins_to_wait(body.received_ms);
         self.bodies.try_send(body).map_err(|unsent| {
@@ -437,6 +454,7 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
             bodies: bodies_in,
             room: room_out,
             backlog: Arc::clone(&backlog),
+            skipped: AtomicU64::new(0),
         });
         main_end.lanes.push(LaneEnd {
             orders: orders_in,
@@ -500,6 +518,7 @@ mod tests {
         Body {
             bytes: Arc::new(vec![b' '; bytes]),
             received_ms: 7,
+            skipped: 0,
         }
     }
 
@@ -512,7 +531,10 @@ mod tests {
     /// The lanes that had no room for a body of so many bytes.
     fn put(receive: &ReceiveEnd, bytes: usize, wait: Duration) -> Vec<usize> {
         let mut without_room = Vec::new();
-        receive.put(body(bytes), wait, |lane| without_room.push(lane));
+        receive.put(body(bytes), wait, |lane, _| {
+            without_room.push(lane);
+            3
+        });
         without_room
     }
 
@@ -557,8 +579,9 @@ mod tests {
         let sent = Body {
             bytes: Arc::new(bytes),
             received_ms: 1,
+            skipped: 0,
         };
-        receive.put(sent, Duration::ZERO, |lane| {
+        receive.put(sent, Duration::ZERO, |lane, _| {
             panic!("no room in lane {lane}")
         });
         let waiting = flush.next_body().expect("it waits");
@@ -611,6 +634,11 @@ mod tests {
         take(&mut flush[0]);
         assert!(put(&receive, 1, Duration::ZERO).is_empty());
         assert!(!main.lanes[0].backlog.is_stuck());
+        take(&mut flush[0]);
+        for (lane, skipped) in flush.iter_mut().zip([6, 0]) {
+            let body = lane.next_body().expect("the last body waits");
+            assert_eq!(body.skipped, skipped, "of two bodies, three events each");
+        }
     }
 
     #[test]

@@ -589,6 +589,40 @@ fn a_flood_costs_the_hanging_one_its_records_and_the_other_none() {
 }
 
 #[test]
+fn a_batch_that_one_had_no_room_for_changes_no_id_of_what_it_gets_later() {
+    let slow = Reply::ok().after_ms(1_500);
+    let sinks = [Sink::ok(), Sink::new(Script::first([slow]))];
+    let mut run = with(&sinks)
+        .option("FLUSH", "periodic:20")
+        .option("FLUSH_BUDGET_MS", "5000")
+        .unfrozen()
+        .memory(u64::MAX)
+        .start();
+    let mut sender = run.lambda.sender();
+    for number in 0..40 {
+        let answer = sender.post("POST", "/", &batch(number * 1_000)).unwrap();
+        assert_eq!(answer.status, 200, "batch {number}");
+    }
+    assert!(
+        model::wait_records(&sinks[1], 5_000, Duration::from_secs(30)),
+        "{}",
+        run.printed()
+    );
+    let answer = sender.post("POST", "/", &batch(40_000)).unwrap();
+    assert_eq!(answer.status, 200);
+    run.invoke(&Invocation::silent());
+    run.finish();
+    let book = books::open_of(&run, None, Some(2)).remove(0);
+    assert!(book.count("bodies_without_room") > 0, "{}", run.printed());
+    let (whole, rest) = (ids(&sinks[0]), ids(&sinks[1]));
+    assert!(rest.keys().any(|text| text.contains("record 0040999 ")));
+    let differ = rest
+        .iter()
+        .filter(|(text, id)| whole.get(*text) != Some(id));
+    assert_eq!(differ.count(), 0, "of {}", rest.len());
+}
+
+#[test]
 fn lines_on_what_one_loses_withhold_none_on_what_another_loses() {
     let sinks = [Sink::ok(), Sink::new(Script::always(Reply::hang()))];
     let mut run = with(&sinks)
