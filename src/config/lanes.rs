@@ -123,7 +123,7 @@ pub(super) fn flush_options(
     destination: usize,
     settings: Settings,
     identity: &Identity,
-    http: &http::Options,
+    http: http::Options,
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Option<flush::Options> {
@@ -191,7 +191,7 @@ pub(super) fn flush_options(
                 success: settings.success,
                 method: settings.method,
                 gzip,
-                http: http.clone(),
+                http,
             },
         },
     })

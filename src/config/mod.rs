@@ -296,24 +296,25 @@ fn build(
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
     let All { first, others } = settings;
-    let http = http::Options {
-        proxy: first.proxy.clone(),
-        ca_pem: first
-            .ca_file
-            .as_deref()
-            .and_then(|path| certificates(path, problems)),
-    };
+    let ca_file = first.ca_file.clone();
+    let ca_pem = ca_file.as_deref();
+    let ca_pem = ca_pem.and_then(|path| certificates(path, problems));
     let (strategy, budget) = (first.strategy, first.budget);
     let (api, port, timeout_ms) = (first.api, first.port, first.telemetry_timeout_ms);
     let (mut lanes, mut types) = (Vec::new(), NO_TYPES);
     for (destination, settings) in std::iter::once((1, first)).chain(others) {
         let identity = identity(environment, &settings, destination, problems);
         let wanted = settings.types;
+        let http = http::Options {
+            proxy: settings.proxy.clone(),
+            // What OpenTelemetry's variable names is trusted by its destination alone.
+            ca_pem: ca_pem.clone().filter(|_| settings.ca_file == ca_file),
+        };
         if let Some(flush) = lanes::flush_options(
             destination,
             settings,
             &identity,
-            &http,
+            http,
             environment,
             problems,
         ) {

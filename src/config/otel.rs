@@ -207,6 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn its_certificates_are_trusted_by_its_destination_alone() {
+        let pem = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/ca.pem");
+        let trust = |variable: &str| {
+            let second = ("BROOKLET_ENDPOINT_2", "https://h2/");
+            let (config, told) = check(&[BASE, (variable, pem), second]);
+            assert!(told.is_empty(), "{told:?}");
+            let trusts = |lane: &crate::config::Lane| {
+                let http = &lane.flush.lane.destination.http;
+                http.ca_pem.is_some()
+            };
+            let lanes = config.expect("usable").lanes;
+            lanes.iter().map(trusts).collect::<Vec<_>>()
+        };
+        assert_eq!(trust("OTEL_EXPORTER_OTLP_CERTIFICATE"), [true, false]);
+        assert_eq!(trust("BROOKLET_CA_FILE"), [true, true]);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_named() {
         let (config, told) = check(&[
             BASE,
