@@ -87,9 +87,9 @@ fn exists(environment: &Environment, destination: usize) -> bool {
 }
 
 /// What is wrong with a variable's name, if anything.
-fn misnamed(environment: &Environment, name: &str) -> Option<String> {
+fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
     const UNKNOWN: &str = "is not an option; see --help";
-    let name = name.strip_prefix(PREFIX).unwrap_or(name);
+    let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
     let reach = |name: &str| {
         let option = OPTIONS.iter().find(|option| option.name == name);
         option.map(|option| option.reach)
@@ -114,8 +114,10 @@ fn misnamed(environment: &Environment, name: &str) -> Option<String> {
             "is not an option: the destinations after the first have the numbers 2 to {DESTINATIONS_MAX}"
         ));
     }
-    let endpoint = variable("ENDPOINT", number);
-    (!exists(environment, number)).then(|| format!("means nothing without {endpoint}"))
+    // An empty value is as good as none, as of a deployment that leaves a destination out.
+    let means_nothing = environment.get(variable).is_some() && !exists(environment, number);
+    let endpoint = self::variable("ENDPOINT", number);
+    means_nothing.then(|| format!("means nothing without {endpoint}"))
 }
 
 /// What a flush thread is told; `None` without an endpoint.

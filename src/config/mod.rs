@@ -274,7 +274,8 @@ fn settings(
             };
             problems.push(Problem {
                 what: format!("{name} is {given}: {why}"),
-                taken: option.default.replace('`', ""),
+                // Without one of several destinations the others still ship.
+                taken: option.default.replace('`', "").replace(": inert", ""),
             });
         }
         problems.extend(bad_parts.into_iter().map(|why| Problem {
@@ -649,6 +650,7 @@ mod tests {
         assert_eq!(told.len(), 3, "each once: {told:?}");
         for (line, name) in told.iter().zip(["ENDPOINT is", "REDACT:", "ENDPOINT_3 is"]) {
             assert!(line.starts_with(&format!("{PREFIX}{name}")), "{told:?}");
+            assert!(!line.contains("inert"), "the others ship: {told:?}");
         }
         let (config, told) = check(&[("BROOKLET_ENDPOINT_2", "http://h/")]);
         assert_eq!(config.expect("usable").lanes.len(), 1);
@@ -668,6 +670,9 @@ mod tests {
             ("BROOKLET_FORMAT_5", "json"),
             ("BROOKLET_FORMAT_02", "json"),
             ("BROOKLET_NOTHING_2", "x"),
+            // What is empty is not set.
+            ("BROOKLET_ENDPOINT_4", ""),
+            ("BROOKLET_API_KEY_4", " "),
         ]);
         let numbers = "is not an option: the destinations after the first have the numbers 2 to 4";
         assert_eq!(
