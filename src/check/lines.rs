@@ -156,7 +156,10 @@ impl Shown {
         let number = format!("line {numbers}");
         let (record, _) = process::process(event, options, stream, scratch);
         match record {
-            Err(why) => line(report, &number, &format!("dropped by {}", rule(why))),
+            Err(why) => {
+                let rule = rule(why, dry_run.destination);
+                line(report, &number, &format!("dropped by {rule}"));
+            }
             Ok(record) => {
                 let mut fragment = Vec::new();
                 encoder.encode(&record, &mut fragment);
@@ -183,13 +186,17 @@ impl Shown {
 }
 
 /// The rule that drops a record.
-fn rule(why: Dropped<'_>) -> String {
-    match why {
-        Dropped::Type => "BROOKLET_TYPES".to_owned(),
-        Dropped::Own => "being a line of brooklet's own".to_owned(),
-        Dropped::Level(level) => format!("BROOKLET_MIN_LEVEL: its level is {}", level.word()),
-        Dropped::Include => "BROOKLET_INCLUDE: nothing matches".to_owned(),
-        Dropped::Exclude(pattern) => format!("BROOKLET_EXCLUDE: {pattern}"),
-        Dropped::Sample => "BROOKLET_SAMPLE".to_owned(),
-    }
+fn rule(why: Dropped<'_>, destination: usize) -> String {
+    let (option, what) = match why {
+        Dropped::Own => return "being a line of brooklet's own".to_owned(),
+        Dropped::Type => ("BROOKLET_TYPES", String::new()),
+        Dropped::Level(level) => (
+            "BROOKLET_MIN_LEVEL",
+            format!(": its level is {}", level.word()),
+        ),
+        Dropped::Include => ("BROOKLET_INCLUDE", ": nothing matches".to_owned()),
+        Dropped::Exclude(pattern) => ("BROOKLET_EXCLUDE", format!(": {pattern}")),
+        Dropped::Sample => ("BROOKLET_SAMPLE", String::new()),
+    };
+    config::of_destination(option, destination) + &what
 }

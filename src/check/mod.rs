@@ -114,7 +114,11 @@ fn probe(lane: Lane, report: &mut String) -> bool {
     );
     line(report, "result", &outcome.to_string());
     if let Some(hint) = hints::hint(options.format.name, &outcome).filter(|_| !good) {
-        line(report, "hint", hint);
+        line(
+            report,
+            "hint",
+            &config::of_destination(hint, lane.destination),
+        );
     }
     if let Outcome::Delivered { odd: Some(odd), .. } = outcome {
         line(report, "but", &format!("that is {odd}"));

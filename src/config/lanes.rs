@@ -59,6 +59,30 @@ pub(super) fn variable(option: &str, destination: usize) -> String {
     }
 }
 
+/// A text that names the first destination's variables, with those of another one.
+#[must_use]
+pub fn of_destination(text: &str, destination: usize) -> String {
+    let mut parts = text.split(PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+        let (name, behind) = part.split_at(end.unwrap_or(part.len()));
+        let number = match reach(name) {
+            None | Some(Reach::Environment) => 1,
+            Some(Reach::Own | Reach::Inherited) => destination,
+        };
+        out.push_str(&variable(name, number));
+        out.push_str(behind);
+    }
+    out
+}
+
+/// What an option's value holds for, if there is one of this name.
+fn reach(name: &str) -> Option<Reach> {
+    let option = OPTIONS.iter().find(|option| option.name == name);
+    option.map(|option| option.reach)
+}
+
 /// The variable that an option of a destination is read from, and whether what is wrong with it is to be told for this destination.
 pub(super) fn source(
     environment: &Environment,
@@ -90,10 +114,6 @@ fn exists(environment: &Environment, destination: usize) -> bool {
 fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
     const UNKNOWN: &str = "is not an option; see --help";
     let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
-    let reach = |name: &str| {
-        let option = OPTIONS.iter().find(|option| option.name == name);
-        option.map(|option| option.reach)
-    };
     if reach(name).is_some() {
         return None;
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use environment::{Environment, arguments};
 use lanes::All;
-pub use lanes::{Reach, destinations_help};
+pub use lanes::{Reach, destinations_help, of_destination};
 pub use options::{OPTIONS, Opt, PREFIX, Show};
 
 use crate::cadence::Strategy;
@@ -238,6 +238,8 @@ pub struct DryRun {
 pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
     let (All { first, others }, mut problems) = lanes::settings(environment);
     diag::set_level(Some(first.log_level));
+    // Beside others it needs one to be a destination.
+    let has_first = first.endpoint.is_some() || others.is_empty();
     let all = std::iter::once((1, first)).chain(others);
     let dry_runs = all.map(|(destination, settings)| DryRun {
         destination,
@@ -246,6 +248,7 @@ pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
         identity: identity(environment, &settings, destination, &mut problems),
         process: settings.process(environment),
     });
+    let dry_runs = dry_runs.filter(|dry_run| has_first || dry_run.destination != 1);
     (dry_runs.collect(), problems)
 }
 
@@ -685,6 +688,18 @@ mod tests {
                 "BROOKLET_NOTHING_2 is not an option; see --help",
             ]
         );
+    }
+
+    #[test]
+    fn a_text_names_the_variables_of_its_destination() {
+        let text = "set BROOKLET_API_KEY, BROOKLET_HEADERS=a=b or BROOKLET_CA_FILE";
+        assert_eq!(of_destination(text, 1), text);
+        assert_eq!(
+            of_destination(text, 3),
+            "set BROOKLET_API_KEY_3, BROOKLET_HEADERS_3=a=b or BROOKLET_CA_FILE"
+        );
+        assert_eq!(of_destination("BROOKLET_INDEX", 2), "BROOKLET_INDEX_2");
+        assert_eq!(of_destination("nothing", 2), "nothing");
     }
 
     #[test]

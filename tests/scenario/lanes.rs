@@ -805,13 +805,17 @@ fn check_probes_each_destination_and_tells_of_each() {
     assert!(blocks[0].contains("delivered, status 200"), "{text}");
     assert!(blocks[1].trim_start().starts_with('2') && blocks[1].contains("/two"));
     assert!(blocks[1].contains("ndjson") && blocks[1].contains("refused, status 403"));
+    assert!(blocks[1].contains("BROOKLET_API_KEY_2, or BROOKLET_HEADERS_2"));
     assert_eq!((well.received().len(), bad.received().len()), (1, 1));
     bad.set(Script::always(Reply::ok()));
     assert!(check(&options, "").0);
     let (good, text) = check(&options, "noise\n");
     assert!(good);
     assert_eq!(text.matches("kept").count(), 1, "{text}");
-    assert!(text.contains("dropped by BROOKLET_EXCLUDE"), "{text}");
+    assert!(text.contains("dropped by BROOKLET_EXCLUDE_2: "), "{text}");
+    // There is no first one to tell of.
+    let (good, text) = check(&options[1..], "noise\n");
+    assert!(good && !text.contains("kept"), "{text}");
     // With one destination there is nothing to tell apart.
     options.truncate(1);
     assert!(!check(&options, "").1.contains("destination"));
