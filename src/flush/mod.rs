@@ -235,7 +235,8 @@ impl Flusher {
             return;
         };
         // The stream may have been faster than the event, and its report was for nobody then.
-        if self.unreported.as_deref() == Some(&*invocation.request_id) {
+        // If it told of the end too there is no end to be awaited, least of all by the lanes that are busy.
+        if self.running && self.unreported.as_deref() == Some(&*invocation.request_id) {
             self.link.report(Report::Started {
                 request_id: invocation.request_id.clone(),
             });

@@ -503,6 +503,27 @@ fn beside_a_flapping_one() {
 }
 
 #[test]
+fn an_event_behind_its_telemetry_waits_no_longer_for_one_that_hangs() {
+    for hanging in [0, 1] {
+        let sinks = [Sink::ok(), Sink::ok()];
+        let mut run = with(&sinks)
+            .option("FLUSH", "adaptive")
+            .option("FLUSH_BUDGET_MS", "300")
+            .start();
+        // So often that they are not held.
+        for _ in 0..10 {
+            run.invoke(&Invocation::lines(1));
+        }
+        // The next one comes so late that it is held again.
+        run.invoke(&Invocation::lines(1).works_ms(3_200));
+        sinks[hanging].set(Script::always(Reply::hang()));
+        // Its end is known before its event, and what it logged is sent beside; its hold must keep to the budget.
+        run.invoke(&Invocation::lines(1).event_comes_last());
+        run.finish();
+    }
+}
+
+#[test]
 fn without_a_hold_a_bad_one_holds_nothing_either() {
     for strategy in ["next", "periodic:50"] {
         let sinks = [Sink::new(Script::always(Reply::hang())), Sink::ok()];
