@@ -19,7 +19,7 @@ use self::gzip::Gzip;
 use self::retry::{Verdict, retry_after, verdict};
 use crate::error::{Error, excerpt};
 use crate::http::{self, Answer, Client, Request, Verb};
-use crate::link::Hurry;
+use crate::link::{HURRY_SLICE, Hurry};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
@@ -300,16 +300,28 @@ impl Destination {
             };
             let wait = asked.unwrap_or_else(|| retry::backoff(tries, time::chance()));
             // A try that has no time left would only fail, and holds whoever waits for it.
-            if tries >= retry::TRIES_MAX || wait >= deadline.left() || self.hurry.is_on() {
+            if tries >= retry::TRIES_MAX || wait >= deadline.left() || !self.pause(wait) {
                 return Outcome::Later {
                     why,
                     asked,
                     may_have_arrived,
                 };
             }
-            time::sleep(wait);
             stats.retried.add(1);
         }
+    }
+
+    /// Waits before another try; `false` as soon as nobody should wait any more.
+    fn pause(&self, wait: Duration) -> bool {
+        let end = Deadline::after(wait);
+        while !self.hurry.is_on() {
+            let left = end.left();
+            if left.is_zero() {
+                return true;
+            }
+            time::sleep(left.min(HURRY_SLICE));
+        }
+        false
     }
 
     /// Judges a status; the owner may know which ones say that all is well.

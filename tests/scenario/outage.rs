@@ -374,3 +374,25 @@ fn a_payload_that_ran_out_of_its_invocation_s_time_is_no_reason_to_open_the_brea
     let book = &books::close(&run, Some(&sink), promise)[0];
     assert_eq!(book.missing(), Vec::<String>::new());
 }
+
+#[test]
+fn a_pause_that_was_asked_for_does_not_outlast_the_environment() {
+    let sink = Sink::new(Script::always(
+        Reply::status(429).header("Retry-After", "3"),
+    ));
+    let aside = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH", "next")
+        .option("FALLBACK_ENDPOINT", &aside.url("/aside"))
+        .start();
+    run.invoke(&Invocation::lines(3));
+    run.invoke(&Invocation::lines(3).works_ms(100));
+    run.finish();
+    assert!(
+        sink.received().len() >= 2,
+        "it was tried, and once more at the end"
+    );
+    let lines = model::records(&aside);
+    let lines = lines.iter().filter(|record| record.kind == "function");
+    assert_eq!(lines.count(), 6, "{}", run.printed());
+}
