@@ -4,7 +4,7 @@
 //! It must not mix two of them: what one is told, its key above all, is no other's.
 
 use super::values::Pair;
-use super::{Environment, OPTIONS, PREFIX, Problem, Settings, bulk, vendor};
+use super::{Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, vendor};
 use crate::diag::DESTINATIONS_MAX;
 use crate::flush::{self, LaneOptions};
 use crate::http;
@@ -101,6 +101,18 @@ pub(super) fn source(
     } else {
         (own, true)
     }
+}
+
+/// The first destination's value of what masks, where a destination's own value has a bad part: a slip of the pen must not unmask what would be masked without the variable.
+pub(super) fn protection<'a>(
+    environment: &'a Environment,
+    option: &Opt,
+    own: &str,
+    bad_parts: &[String],
+) -> Option<&'a str> {
+    let first = variable(option.name, 1);
+    let inherits = option.name == "REDACT" && own != first && !bad_parts.is_empty();
+    environment.get(&first).filter(|_| inherits)
 }
 
 /// Whether a destination after the first is there.

@@ -281,9 +281,16 @@ fn settings(
                 taken: option.default.replace('`', "").replace(": inert", ""),
             });
         }
+        let mut taken = "its other parts";
+        if let Some(first) = lanes::protection(environment, option, &name, &bad_parts) {
+            // Read a moment ago, and what is wrong with it is told for the first destination.
+            let _known = (option.parse)(&format!("{first},{value}"), &mut settings);
+            settings.bad_parts.clear();
+            taken = "its other parts, and what the first destination's masks";
+        }
         problems.extend(bad_parts.into_iter().map(|why| Problem {
             what: format!("{name}: {why}"),
-            taken: "its other parts".to_owned(),
+            taken: taken.to_owned(),
         }));
     }
     vendor::fill(&mut settings, environment, destination);
@@ -636,6 +643,31 @@ mod tests {
         let budget = |lane: &Lane| lane.flush.budget.as_millis();
         assert_eq!(each(&config, budget), [(1, 77), (2, 77), (4, 77)]);
         assert_eq!(config.types, ["platform", "function", "extension"]);
+    }
+
+    #[test]
+    fn a_slip_in_what_a_destination_masks_unmasks_nothing() {
+        let (config, told) = check(&[
+            ("BROOKLET_ENDPOINT", "http://h/"),
+            ("BROOKLET_REDACT", "email"),
+            ("BROOKLET_ENDPOINT_2", "http://h2/"),
+            ("BROOKLET_REDACT_2", "card,emial"),
+        ]);
+        let redact = |lane: &Lane| {
+            let names = lane.flush.process.redact.names();
+            names.map(ToOwned::to_owned).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(
+            each(&config.expect("usable"), redact),
+            [(1, "email".to_owned()), (2, "email,card".to_owned())]
+        );
+        let [told] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert!(
+            told.starts_with("BROOKLET_REDACT_2:") && told.contains("emial"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -13,7 +13,15 @@ pub(super) const FORMAT: Format = Format {
     batch_bytes: 5_000_000,
     batch_records: 1000,
     record_bytes: 1_000_000,
-    is_host: |host| host.starts_with("http-intake.logs."),
+    is_host: |host| {
+        // Its sites; any other host that begins so would be given what a Datadog key opens.
+        host.strip_prefix("http-intake.logs.").is_some_and(|site| {
+            site == "ddog-gov.com"
+                || site == "datadoghq.eu"
+                || site == "datadoghq.com"
+                || site.ends_with(".datadoghq.com")
+        })
+    },
     path: "/api/v2/logs",
     encoder: |options| {
         Box::new(Datadog {

@@ -457,6 +457,9 @@ fn a_host_tells_its_format() {
         ("example.com", "json"),
         ("axiom.co.example.com", "json"),
         ("api.nothoneycomb.io", "json"),
+        ("http-intake.logs.ddog-gov.com", "datadog"),
+        ("http-intake.logs.example.com", "json"),
+        ("http-intake.logs.notdatadoghq.com", "json"),
     ] {
         let refusing = Refusing::new();
         let told = checked(&[
