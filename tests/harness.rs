@@ -210,6 +210,7 @@ impl Scenario {
     }
 
     fn begin(self) -> (Run, Result<InitReport, InitFailure>) {
+        crate::noise::listen();
         let quiet = if self.alone {
             Quiet::Alone {
                 _guard: QUIET

@@ -29,6 +29,7 @@ mod harness;
 )]
 mod lambda;
 mod model;
+mod noise;
 mod options;
 mod scenario;
 #[allow(

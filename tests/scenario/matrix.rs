@@ -14,6 +14,7 @@ use crate::harness::{Run, Scenario};
 use crate::lambda::function::{Ending, Invocation};
 use crate::lambda::process::Exit;
 use crate::lambda::{InvocationReport, Outcome};
+use crate::noise;
 use crate::sink::Sink;
 use crate::sink::absent::Refusing;
 use crate::sink::script::{Deed, Reply, Script};
@@ -29,7 +30,9 @@ const BUDGET_MS: u64 = 200;
 const GRACE: Duration = Duration::from_millis(20);
 
 /// An invocation that nobody holds is over so soon.
-const FREE: Duration = Duration::from_millis(5);
+fn free() -> Duration {
+    noise::at_worst(Duration::from_millis(5))
+}
 
 /// Cells that run at once.
 const SLOTS: usize = 12;
@@ -539,13 +542,13 @@ impl Holds {
             *self = Self::default();
             return None;
         }
-        self.held += usize::from(hold > FREE);
+        self.held += usize::from(hold > free());
         let too_long = if !cell.strategy.holds() {
-            hold > FREE
+            hold > free()
         } else {
             // The second may have been awaited because the first was cut by a freeze.
             hold > Duration::from_millis(BUDGET_MS) + GRACE
-                || (cell.target.is_dead() && self.held > 2 && hold > FREE)
+                || (cell.target.is_dead() && self.held > 2 && hold > free())
         };
         too_long.then(|| format!("invocation {number} was held {hold:?}"))
     }
