@@ -5,6 +5,7 @@
 //! | bodies | receive threads | flush thread (the main thread counts what is left at the end) | [`BODIES_MAX`] bodies and [`BACKLOG_BYTES_MAX`] bytes |
 //! | room | flush thread | receive threads | 1 token: bytes were freed |
 //! | spare | flush threads | receive threads | [`SPARE_MAX`] emptied buffers, to be filled again |
+//! | turn | receive threads | receive threads | 1 token: the one that has it hands its body to all lanes |
 //! | orders | main thread | flush thread | [`ORDERS_MAX`] |
 //! | reports | flush threads | main thread | [`REPORTS_MAX`] for each of them |
 //!
@@ -105,6 +106,17 @@ pub struct ReceiveEnd {
     ways: Vec<Way>,
     /// Emptied buffers in.
     spare: Receiver<Vec<u8>>,
+    /// Whose turn it is to offer a body to all lanes, so that bodies of several connections reach them in one order, which their records' ids are counted in.
+    turn: (Sender<()>, Receiver<()>),
+}
+
+/// A turn, which ends whatever happens to the thread that has it.
+struct Turn<'a>(&'a Receiver<()>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.try_recv().unwrap_or(());
+    }
 }
 
 /// The receive threads' way to a lane.
@@ -147,6 +159,13 @@ impl ReceiveEnd {
             return;
         };
         let mut full = Vec::new();
+        // Nobody who has the turn waits for anything; one lane alone needs none.
+        let turn = if others.is_empty() {
+            None
+        } else {
+            let (take, end) = &self.turn;
+            take.send(()).ok().map(|()| Turn(end))
+        };
         for (way, at) in others.iter().zip(1..) {
             if let Err(body) = way.offer(body.clone()) {
                 full.push((way, at, body));
@@ -156,6 +175,7 @@ impl ReceiveEnd {
         if let Err(body) = first.offer(body) {
             full.push((first, 0, body));
         }
+        drop(turn);
         if full.is_empty() {
             return;
         }
@@ -439,6 +459,7 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
     let mut receive_end = ReceiveEnd {
         ways: Vec::new(),
         spare: spare_out,
+        turn: bounded(1),
     };
     let mut main_end = MainEnd {
         lanes: Vec::new(),
@@ -555,6 +576,34 @@ mod tests {
             assert!(put(&receive, BACKLOG_BYTES_MAX / 2, Duration::ZERO).is_empty());
         }
         assert!(!put(&receive, 1, Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn bodies_of_several_connections_reach_all_lanes_in_one_order() {
+        for _ in 0..200 {
+            let (receive, mut flush, _main) = channels(3);
+            std::thread::scope(|scope| {
+                for sender in 1..=3 {
+                    let receive = &receive;
+                    scope.spawn(move || {
+                        for number in 0..20 {
+                            put(receive, sender * 100 + number, Duration::ZERO);
+                        }
+                    });
+                }
+            });
+            let orders: Vec<Vec<usize>> = flush
+                .iter_mut()
+                .map(|lane| {
+                    std::iter::from_fn(|| lane.next_body().map(|one| one.bytes.len())).collect()
+                })
+                .collect();
+            assert_eq!(orders[0].len(), 60);
+            assert!(
+                orders[0] == orders[1] && orders[0] == orders[2],
+                "{orders:?}"
+            );
+        }
     }
 
     #[test]
