@@ -1,4 +1,4 @@
-//! When to flush, as a pure function of the strategy, the past invocations, the time and what waits.
+//! When to flush and how long to wait for an invocation's end, as pure functions of the strategy, the past invocations, the time and what waits.
 //!
 //! It reads no clock and sends nothing.
 
@@ -29,11 +29,25 @@ const PAUSE_MAX_MS: u64 = 3_000;
 /// The age at which records are sent while an invocation runs on, so that a timeout or a kill loses little; on Managed Instances nothing else says when.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
-/// When the last invocations began.
+/// Invocations whose durations are remembered.
+const DURATIONS_MAX: usize = 8;
+
+/// With fewer durations than these nothing can be said of the next one.
+const DURATIONS_MIN: usize = 3;
+
+/// An invocation is believed to run so many times as long as the longest that is remembered.
+const LONGER: u32 = 4;
+
+/// An invocation is always believed to run this long.
+const RUNS_MIN: Duration = Duration::from_secs(2);
+
+/// When the last invocations began, and how long they ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// Milliseconds since 1970, oldest first; at most [`FREQUENT_MIN`].
     began_ms: Vec<u64>,
+    /// Durations, oldest first; at most [`DURATIONS_MAX`].
+    ran: Vec<Duration>,
 }
 
 impl History {
@@ -43,6 +57,14 @@ impl History {
             self.began_ms.remove(0);
         }
         self.began_ms.push(now_ms);
+    }
+
+    /// An invocation ran so long.
+    pub fn ran(&mut self, duration: Duration) {
+        if self.ran.len() >= DURATIONS_MAX {
+            self.ran.remove(0);
+        }
+        self.ran.push(duration);
     }
 
     /// Whether invocations come often, seen from the one that began last.
@@ -118,6 +140,20 @@ pub fn age_max(strategy: Strategy) -> Duration {
         Strategy::Periodic(age) => age,
         Strategy::Adaptive | Strategy::End | Strategy::Next => AGE_MAX,
     }
+}
+
+/// How long after its beginning the end of an invocation is still awaited; `None`: as long as it may run.
+///
+/// An end that was lost without a word looks like a function that works on, silently, and only what it did before tells them apart.
+/// Waiting in vain costs the function's time up to its timeout; letting one go that works on only makes its last records late, and what it took is then known.
+#[must_use]
+pub fn patience(history: &History, budget: Duration) -> Option<Duration> {
+    if history.ran.len() < DURATIONS_MIN {
+        return None;
+    }
+    let longest = history.ran.iter().max()?;
+    let runs = longest.saturating_mul(LONGER).max(RUNS_MIN);
+    Some(runs.saturating_add(budget))
 }
 
 #[cfg(test)]
@@ -253,5 +289,40 @@ mod tests {
     fn only_the_last_invocations_are_remembered() {
         let long = history(&[1; 1000]);
         assert_eq!(long.began_ms.len(), FREQUENT_MIN);
+    }
+
+    #[test]
+    fn an_end_is_awaited_as_long_as_the_past_makes_likely() {
+        let ms = Duration::from_millis;
+        for (what, ran, budget, expected) in [
+            ("the first of an environment", &[][..], 1000, None),
+            ("too few to say", &[10, 10], 1000, None),
+            ("short ones", &[10, 20, 30], 1000, Some(3000)),
+            ("short ones, no budget", &[0, 0, 0], 0, Some(2000)),
+            ("as long as the least", &[500, 1, 1], 200, Some(2200)),
+            ("longer ones", &[10, 501, 10], 200, Some(2204)),
+            ("the longest counts", &[60_000, 10, 10], 1000, Some(241_000)),
+            (
+                "it is forgotten",
+                &[60_000, 10, 10, 10, 10, 10, 10, 10, 10],
+                1000,
+                Some(3000),
+            ),
+            (
+                "beyond every clock",
+                &[u64::MAX, u64::MAX, u64::MAX],
+                u64::MAX,
+                Some(u64::MAX),
+            ),
+        ] {
+            let mut history = History::default();
+            for one in ran {
+                history.ran(ms(*one));
+            }
+            let awaited = patience(&history, ms(budget));
+            let in_ms = awaited.map(|one| u64::try_from(one.as_millis()).unwrap_or(u64::MAX));
+            assert_eq!(in_ms, expected, "{what}");
+            assert!(history.ran.len() <= DURATIONS_MAX, "{what}");
+        }
     }
 }

@@ -382,13 +382,15 @@ impl Flusher {
             Signal::RuntimeDone(id) => {
                 // The platform's clock is ours; a time that cannot be is replaced by the batch's.
                 let plausible = received_ms.saturating_sub(DONE_AGE_MS)..=received_ms;
-                let done_ms = time
+                let told_ms = time
                     .and_then(|time| time::rfc3339_ms(time.trim_matches('"')))
-                    .filter(|at| plausible.contains(at))
                     .unwrap_or(received_ms);
+                let done_ms = Some(told_ms).filter(|at| plausible.contains(at));
+                let done_ms = done_ms.unwrap_or(received_ms);
                 self.link.report(Report::RuntimeDone {
                     request_id: id.to_owned(),
                     done_ms,
+                    told_ms,
                 });
                 if id == self.invoked {
                     self.running = false;

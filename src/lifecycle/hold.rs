@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::cadence::{self, History, Waiting};
+use super::past::Past;
+use crate::cadence::{self, Waiting};
 use crate::fault;
 use crate::link::{Invocation, MainEnd, Order, Ordered, Report};
 use crate::stats::Account;
@@ -18,17 +19,6 @@ const SILENT_MAX: u32 = 3;
 
 /// An INVOKE event comes so much later than the invocation began at most, in milliseconds.
 const EVENT_TAKES_MS: u64 = 100;
-
-/// What past invocations tell.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    /// When they began.
-    history: History,
-    /// Invocations in a row that were held without a word from the stream.
-    silent: u32,
-    /// The last request whose end was awaited in vain: until another one's is told the stream cannot be trusted to tell it.
-    missed: Option<String>,
-}
 
 /// The main thread's view of the flush threads.
 pub(super) struct Flushing {
@@ -56,9 +46,21 @@ impl Flushing {
             Deadline::at_epoch_ms(at.saturating_sub(margin))
         });
         fault::point("main");
-        past.history.began(time::epoch_ms());
-        // Reports on invocations before this one are of no use but to show that the stream is alive.
-        let silent = self.link.is_silent() && past.silent >= SILENT_MAX;
+        // Reports on invocations before this one show that the stream is alive, and how long they ran.
+        let mut alive = false;
+        for report in self.link.past_reports() {
+            alive = true;
+            if let Report::RuntimeDone {
+                request_id,
+                told_ms,
+                ..
+            } = report
+            {
+                past.ended(&request_id, told_ms);
+            }
+        }
+        let silent = !alive && past.silent >= SILENT_MAX;
+        past.began(request_id, time::epoch_ms(), deadline_ms);
         // Without time to hold, or a name to wait for, what waits can only be sent beside.
         let may_hold = !silent && !request_id.is_empty() && !self.budget.is_zero();
         // Without a deadline the budget alone must do.
@@ -85,13 +87,17 @@ impl Flushing {
         if !awaited.is_empty() {
             self.hold(request_id, awaited, until, past);
         }
+        past.let_go(time::epoch_ms());
     }
 
     /// Waits until the awaited lanes have sent what belongs to a request, or until there is no good reason to wait.
     ///
-    /// The end of a request is awaited as long as the function may run, but only once the stream has told of its start; after that no longer than the budget.
+    /// The end of a request is awaited as long as its function is believed to run, see [`cadence::patience`], but only once the stream has told of its start; after that no longer than the budget.
+    /// An end that is lost without a word cannot be told from a function that works on without one: nothing else is sent then, and the platform invokes nobody before this extension asks for the next event.
     /// Every lane reads the same stream, so whichever tells first is believed.
     fn hold(&self, request_id: &str, mut awaited: Vec<usize>, until: Deadline, past: &mut Past) {
+        // When the end is not awaited any more.
+        let mut ends = until;
         let mut release = until.earlier(Deadline::after(self.budget));
         let (began_ms, mut heard) = (time::epoch_ms(), false);
         // The lane that told of the end: another one may tell of the start only now.
@@ -104,10 +110,14 @@ impl Flushing {
             match report {
                 Some((lane, Report::Started { request_id: id }))
                     if id == request_id
-                        && past.missed.is_none()
+                        && !past.mistrusted
                         && ended_by.is_none_or(|by| by == lane) =>
                 {
-                    release = until;
+                    // What came before this one in the stream counts too.
+                    let patience = cadence::patience(&past.history, self.budget);
+                    ends = patience
+                        .map_or(until, |wait| until.earlier(Deadline::since(began_ms, wait)));
+                    release = ends;
                     ended_by = None;
                 }
                 Some((
@@ -115,9 +125,10 @@ impl Flushing {
                     Report::RuntimeDone {
                         request_id: id,
                         done_ms,
+                        told_ms,
                     },
                 )) if id == request_id => {
-                    past.missed = None;
+                    past.ended(&id, told_ms);
                     release = until.earlier(Deadline::since(done_ms, self.budget));
                     ended_by = ended_by.or(Some(lane));
                 }
@@ -128,15 +139,18 @@ impl Flushing {
                         return;
                     }
                 }
-                Some((_, Report::RuntimeDone { request_id: id, .. })) => {
-                    // The end of one that was let go before it: ends are told again.
-                    past.missed = past.missed.take().filter(|missed| *missed == id);
-                }
+                // That of one that was let go before it.
+                Some((
+                    _,
+                    Report::RuntimeDone {
+                        request_id: id,
+                        told_ms,
+                        ..
+                    },
+                )) => past.ended(&id, told_ms),
                 Some(_) => {}
                 None if release.has_passed() || doubt.has_passed() => {
-                    if until.has_passed() {
-                        past.missed = Some(request_id.to_owned());
-                    }
+                    past.mistrusted |= ended_by.is_none() && ends.has_passed();
                     past.silent = if heard { 0 } else { past.silent + 1 };
                     if past.silent == SILENT_MAX {
                         say!(

@@ -5,13 +5,15 @@
 
 mod finish;
 mod hold;
+mod past;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::hold::{Flushing, Past};
+use self::hold::Flushing;
+use self::past::Past;
 use crate::config::{self, Config, Environment, Lane};
 use crate::diag;
 use crate::error::Error;

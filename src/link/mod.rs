@@ -87,8 +87,10 @@ pub enum Report {
     RuntimeDone {
         /// The request's id.
         request_id: String,
-        /// When it was done, in milliseconds since 1970.
+        /// When it was done, in milliseconds since 1970, as far as it counts for the budget.
         done_ms: u64,
+        /// When it was done as the platform says, in milliseconds since 1970, however long the environment was frozen since.
+        told_ms: u64,
     },
     /// What belonged to this request was sent, or will not be sent now.
     Flushed {
@@ -439,10 +441,9 @@ impl MainEnd {
         self.reports.recv_timeout(wait).ok()
     }
 
-    /// Forgets the reports on invocations that are over; whether there was none.
-    #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.reports.try_iter().count() == 0
+    /// The reports that have come already, which are on invocations that are over.
+    pub fn past_reports(&self) -> impl Iterator<Item = Report> {
+        self.reports.try_iter().map(|(_, report)| report)
     }
 
     /// Forgets the reports on invocations that are over.

@@ -92,6 +92,65 @@ fn end_waits_once_for_a_runtime_done_that_is_lost_and_then_trusts_no_more() {
 }
 
 #[test]
+fn a_lost_end_is_awaited_as_long_as_the_past_makes_likely_and_not_to_the_deadline() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH", "end")
+        .option("FLUSH_BUDGET_MS", "200")
+        .lambda(|setup| setup.timeout = Duration::from_secs(30))
+        .start();
+    for _ in 0..3 {
+        run.invoke(&Invocation::line("short").works_ms(20));
+    }
+    // Two seconds at least, and the budget.
+    let lost = Invocation::line("its end is lost").loses_runtime_done();
+    let report = run.lambda.invoke(&lost);
+    assert_eq!(report.outcome, Outcome::Finished);
+    let awaited = Duration::from_millis(2_150)..Duration::from_millis(2_700);
+    assert!(awaited.contains(&report.hold), "{:?}", report.hold);
+    // What it printed went out while it was thought to run.
+    assert!(said(&sink).contains(&"its end is lost".to_owned()));
+    // And the stream is not trusted again before it tells an end.
+    let again = run.invoke(&lost);
+    assert!(again.hold < Duration::from_millis(400), "{:?}", again.hold);
+    run.invoke(&Invocation::line("found again").works_ms(20));
+    let held = run.invoke(&Invocation::line("last").works_ms(500));
+    assert!(said(&sink).contains(&"last".to_owned()), "{held:?}");
+    run.finish_conserved(&sink);
+}
+
+#[test]
+fn a_function_that_takes_longer_than_ever_is_let_go_once_and_held_again() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH", "end")
+        .option("FLUSH_BUDGET_MS", "200")
+        .lambda(|setup| setup.timeout = Duration::from_secs(30))
+        .start();
+    for _ in 0..3 {
+        run.invoke(&Invocation::line("short").works_ms(20));
+    }
+    let long = |text: &str| {
+        Invocation::line("early")
+            .works_ms(2_600)
+            .print(text.to_owned())
+    };
+    let first = run.invoke(&long("late"));
+    assert!(first.hold < Duration::from_millis(20), "{:?}", first.hold);
+    assert!(said(&sink).contains(&"early".to_owned()));
+    assert!(
+        !said(&sink).contains(&"late".to_owned()),
+        "it was not let go, so this shows nothing"
+    );
+    // Its end came with the thaw, and says how long it took.
+    run.invoke(&long("in time"));
+    let said = said(&sink);
+    assert!(said.contains(&"late".to_owned()));
+    assert!(said.contains(&"in time".to_owned()), "{said:?}");
+    run.finish_conserved(&sink);
+}
+
+#[test]
 fn end_works_on_the_logs_api_too() {
     let sink = Sink::ok();
     let mut run = Scenario::with(&sink)
