@@ -23,7 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["http/tls.rs", "http/provider.rs"]),
     ("tiny_http", &["receive.rs"]),
     ("TcpListener", &["receive.rs"]),
-    ("TcpStream", &[]),
+    ("TcpStream", &["http/socket.rs"]),
     ("Mutex", &[]),
     ("RwLock", &[]),
     ("unsafe", &[]),

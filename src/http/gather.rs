@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-use crate::link::{HURRY_SLICE, Hurry};
+use crate::link::Hurry;
 use crate::time::{Deadline, Stopwatch};
 
 /// With less room than this the output buffer is sent: ureq must find room for a whole request line or header.
@@ -148,11 +148,6 @@ impl<S: Stream> Gathered<S> {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
-    fn is_hurried(&self) -> bool {
-        self.signs.hurry.as_ref().is_some_and(Hurry::is_on)
-    }
-
     /// Sends what is held.
     fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
@@ -197,29 +192,14 @@ impl<S: Stream> Transport for Gathered<S> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let timeout = self.signs.clipped(timeout);
         self.send(timeout)?;
-        let watch = Stopwatch::start();
-        loop {
-            let left = less(timeout, watch);
-            let mut slice = left;
-            let last = match (&self.signs.hurry, left.after) {
-                (Some(_), Wait::Exact(after)) if after > HURRY_SLICE => {
-                    slice.after = Wait::Exact(HURRY_SLICE);
-                    false
-                }
-                _ => true,
-            };
-            self.stream.socket().set_timeout(slice);
-            let input = self.buffers.input_append_buf();
-            match self.stream.read(input).map_err(Error::from) {
-                Ok(0) if self.cut => return Err(Error::Io(ErrorKind::ConnectionReset.into())),
-                Ok(amount) => {
-                    self.buffers.input_appended(amount);
-                    return Ok(amount > 0);
-                }
-                Err(Error::Timeout(_)) if !last && !self.is_hurried() => {}
-                Err(why) => return Err(why),
-            }
+        self.stream.socket().set_timeout(timeout);
+        let input = self.buffers.input_append_buf();
+        let amount = self.stream.read(input)?;
+        if amount == 0 && self.cut {
+            return Err(Error::Io(ErrorKind::ConnectionReset.into()));
         }
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
     }
 
     fn is_open(&mut self) -> bool {

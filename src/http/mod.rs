@@ -6,6 +6,7 @@
 mod connect;
 mod gather;
 mod provider;
+mod socket;
 mod tls;
 
 use std::fmt;

@@ -12,6 +12,7 @@ pub(crate) mod feed;
 mod fields;
 mod flush;
 mod freeze;
+mod hurry;
 #[cfg(feature = "fault")]
 mod isolation;
 mod lanes;

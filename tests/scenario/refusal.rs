@@ -225,7 +225,7 @@ fn a_destination_that_refuses_everything_costs_few_requests() {
 }
 
 /// The dead letters of a fallback: each marker's reason and how many records stand behind it.
-fn letters(fallback: &Sink) -> Vec<(String, usize)> {
+pub(crate) fn letters(fallback: &Sink) -> Vec<(String, usize)> {
     let mut letters = Vec::new();
     for request in fallback.received() {
         if !request.acknowledged() {

@@ -1,4 +1,4 @@
-//! The ways a destination can be absent: a port that refuses, one that never accepts.
+//! The ways a destination can be absent: a port that refuses, one that never accepts, one that neither reads nor speaks.
 //!
 //! Must not answer anybody.
 
@@ -56,6 +56,32 @@ impl Unaccepting {
     /// The URL of a path on it.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+}
+
+/// A port of the loopback to which one can connect, and that is all: nobody reads, and little fits before that is felt.
+#[derive(Debug)]
+pub(crate) struct Mute {
+    _bound: OwnedFd,
+    address: SocketAddr,
+}
+
+impl Mute {
+    /// Binds a port, and has the system take connections.
+    pub(crate) fn new() -> Self {
+        let (bound, address) = bind();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&bound, 4096)
+            .expect("a socket's buffer can be made smaller");
+        rustix::net::listen(&bound, 64).expect("a bound socket listens");
+        Self {
+            _bound: bound,
+            address,
+        }
+    }
+
+    /// The URL of a path on it, `http` or `https`.
+    pub(crate) fn url(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://{}{path}", self.address)
     }
 }
 

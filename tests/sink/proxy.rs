@@ -26,6 +26,12 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts one; its threads end with the test program.
     pub(crate) fn start() -> Self {
+        Self::mute_to("")
+    }
+
+    /// Starts one that never answers a `CONNECT` to this `host:port`.
+    pub(crate) fn mute_to(target: &str) -> Self {
+        let mute_to: Arc<str> = target.into();
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let port = listener
             .local_addr()
@@ -35,9 +41,9 @@ impl Proxy {
         let record = Arc::clone(&asked);
         spawn(move || {
             for stream in listener.incoming().flatten() {
-                let record = Arc::clone(&record);
+                let (record, mute_to) = (Arc::clone(&record), Arc::clone(&mute_to));
                 spawn(move || {
-                    let _peer_went_away = serve(stream, &record);
+                    let _peer_went_away = serve(stream, &record, &mute_to);
                 });
             }
         });
@@ -65,7 +71,7 @@ fn spawn(body: impl FnOnce() + Send + 'static) {
         .expect("a thread starts");
 }
 
-fn serve(stream: TcpStream, record: &Mutex<Vec<Asked>>) -> io::Result<()> {
+fn serve(stream: TcpStream, record: &Mutex<Vec<Asked>>, mute_to: &str) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(head) = wire::read_request_head(&mut reader)? {
@@ -78,6 +84,10 @@ fn serve(stream: TcpStream, record: &Mutex<Vec<Asked>>) -> io::Result<()> {
                 authorization: wire::header(&head.headers, "proxy-authorization")
                     .map(str::to_owned),
             });
+        if head.method == "CONNECT" && head.target == mute_to {
+            // Until the other side gives up.
+            return reader.read_to_end(&mut Vec::new()).map(drop);
+        }
         if head.method == "CONNECT" {
             let upstream = TcpStream::connect(&head.target)?;
             reader
