@@ -46,6 +46,16 @@ pub struct Body {
     pub skipped: u64,
 }
 
+/// What a body takes of the backlog at least, in bytes: a small one is more than its bytes, and many of them wait while an environment is yet to be restored.
+const ROOM_MIN: usize = 256;
+
+impl Body {
+    /// What it takes of the backlog, in bytes.
+    fn room(&self) -> usize {
+        self.bytes.len().max(ROOM_MIN)
+    }
+}
+
 /// What the main thread learned from an INVOKE event.
 #[derive(Debug, Clone)]
 pub struct Invocation {
@@ -203,18 +213,18 @@ impl ReceiveEnd {
 impl Way {
     /// Hands a body to the lane if there is room now.
     fn offer(&self, mut body: Body) -> Result<(), Body> {
-        let bytes = body.bytes.len();
+        let room = body.room();
         if self.backlog.is_relaxed() && self.bodies.len() <= BODIES_MAX / 2 {
             self.backlog.set_stuck(false);
         }
-        if !self.backlog.reserve(bytes) {
+        if !self.backlog.reserve(room) {
             return Err(body);
         }
         body.skipped = self.skipped.load(Ordering::Acquire);
         // Before it is there, so that whoever takes it out sets a later time.
         self.backlog.begins_to_wait(body.received_ms);
         self.bodies.try_send(body).map_err(|unsent| {
-            self.backlog.release(bytes);
+            self.backlog.release(room);
             unsent.into_inner()
         })
     }
@@ -335,7 +345,7 @@ impl FlushEnd {
 
     /// Says that a body has been dealt with, and hands its buffer back to be filled again.
     pub fn done(&mut self, body: Body) {
-        self.backlog.release(body.bytes.len());
+        self.backlog.release(body.room());
         self.next_waits();
         self.room.try_send(()).unwrap_or(());
         // The last lane that holds it hands it back; a buffer from an unusually large body is not kept.
@@ -605,6 +615,21 @@ mod tests {
                 "{orders:?}"
             );
         }
+    }
+
+    #[test]
+    fn bodies_that_are_put_aside_are_bounded_in_number_too() {
+        let (receive, mut flush, _main) = one_lane();
+        let mut aside = Vec::new();
+        while put(&receive, 2, Duration::ZERO).is_empty() {
+            aside.push(flush.next_body().expect("it waits"));
+            flush.put_aside();
+        }
+        assert_eq!(aside.len(), BACKLOG_BYTES_MAX / ROOM_MIN);
+        for body in aside {
+            flush.done(body);
+        }
+        assert!(put(&receive, BACKLOG_BYTES_MAX, Duration::ZERO).is_empty());
     }
 
     #[test]
