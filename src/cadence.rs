@@ -156,6 +156,16 @@ pub fn patience(history: &History, budget: Duration) -> Option<Duration> {
     Some(runs.saturating_add(budget))
 }
 
+/// The platform tries a request again after a minute, with the same id; an event is never seen so long after its invocation ended, in milliseconds.
+const TRIED_AGAIN_MS: u64 = 5_000;
+
+/// Whether the end of a request is that of an earlier try of it than the one whose event was seen then, all in milliseconds since 1970.
+#[must_use]
+pub fn is_of_earlier_try(ended_ms: u64, began_ms: u64, now_ms: u64) -> bool {
+    // A clock that was set back since tells nothing.
+    ended_ms.saturating_add(TRIED_AGAIN_MS) < began_ms && began_ms <= now_ms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,6 +333,27 @@ mod tests {
             let in_ms = awaited.map(|one| u64::try_from(one.as_millis()).unwrap_or(u64::MAX));
             assert_eq!(in_ms, expected, "{what}");
             assert!(history.ran.len() <= DURATIONS_MAX, "{what}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_too_old_is_of_an_earlier_try() {
+        for (ended_ms, began_ms, now_ms, expected) in [
+            (100_000, 99_000, 100_025, false),
+            // Before its event was seen.
+            (100_000, 100_050, 100_050, false),
+            (100_000, 105_000, 105_000, false),
+            (100_000, 105_001, 105_001, true),
+            (100_000, 160_000, 160_010, true),
+            // A clock set back while it ran.
+            (100_000, 160_000, 100_025, false),
+            (u64::MAX, 160_000, 160_010, false),
+        ] {
+            assert_eq!(
+                is_of_earlier_try(ended_ms, began_ms, now_ms),
+                expected,
+                "{ended_ms} {began_ms} {now_ms}"
+            );
         }
     }
 }

@@ -52,6 +52,17 @@ const DONE_AGE_MS: u64 = 60_000;
 /// Requests that are remembered as done.
 const DONE_MAX: usize = 16;
 
+/// A request that the runtime is done with. Times are in milliseconds since 1970.
+#[derive(Debug)]
+struct Done {
+    /// The request's id.
+    request_id: String,
+    /// When it was done, as far as it counts for the budget.
+    done_ms: u64,
+    /// When it was done as the platform says.
+    told_ms: u64,
+}
+
 /// An invocation that the main thread holds until its records are sent.
 #[derive(Debug)]
 struct Held {
@@ -82,10 +93,12 @@ pub struct Flusher {
     lane: Lane,
     /// The invocation that is held.
     held: Option<Held>,
-    /// The last requests that were done, and when, in milliseconds since 1970; a fast one is done before its INVOKE event is seen.
-    done: VecDeque<(String, u64)>,
+    /// The last requests that were done; a fast one is done before its INVOKE event is seen.
+    done: VecDeque<Done>,
     /// The request of the last INVOKE event; empty before the first.
     invoked: String,
+    /// When that event was seen, in milliseconds since 1970.
+    invoked_ms: u64,
     /// How long it may run, in milliseconds, if that is known.
     limit_ms: Option<u64>,
     /// The runtime works on that request, as far as known.
@@ -127,6 +140,7 @@ impl Flusher {
             held: None,
             done: VecDeque::new(),
             invoked: String::new(),
+            invoked_ms: 0,
             limit_ms: None,
             running: false,
             beside: false,
@@ -218,8 +232,12 @@ impl Flusher {
         self.held = None;
         // A request that is tried again in the same environment has the same id.
         let before = std::mem::replace(&mut self.invoked, invocation.request_id.clone());
-        self.done.retain(|(id, _)| *id != before);
-        self.running = self.done.iter().all(|(id, _)| *id != self.invoked);
+        let (began_ms, now_ms) = (invocation.began_ms, time::epoch_ms());
+        self.invoked_ms = began_ms;
+        self.done.retain(|done| {
+            done.request_id != before && !cadence::is_of_earlier_try(done.told_ms, began_ms, now_ms)
+        });
+        self.running = self.done.iter().all(|done| done.request_id != self.invoked);
         self.limit_ms = invocation.limit_ms;
         self.intake.limit(invocation.limit_ms, &mut self.lane);
         self.beside = invocation.send_now;
@@ -250,8 +268,9 @@ impl Flusher {
 
     /// Flushes for an invocation if the runtime is done with it, or else goes on holding it.
     fn flush_or_hold(&mut self, held: Held) {
-        let done = self.done.iter().find(|(id, _)| *id == held.request_id);
-        match done.map(|(_, done_ms)| *done_ms) {
+        let mut all = self.done.iter();
+        let done = all.find(|done| done.request_id == held.request_id);
+        match done.map(|done| done.done_ms) {
             Some(done_ms) => self.flush_held(held, done_ms),
             None => self.held = Some(held),
         }
@@ -373,7 +392,7 @@ impl Flusher {
     fn heed(&mut self, signal: Signal<'_>, time: Option<&str>, received_ms: u64) {
         match signal {
             Signal::Started(id) => {
-                self.done.retain(|(done, _)| done != id);
+                self.done.retain(|done| done.request_id != id);
                 self.unreported = Some(id.to_owned());
                 self.link.report(Report::Started {
                     request_id: id.to_owned(),
@@ -392,16 +411,26 @@ impl Flusher {
                     done_ms,
                     told_ms,
                 });
-                if id == self.invoked {
+                let of_this = id == self.invoked;
+                let of_earlier_try =
+                    cadence::is_of_earlier_try(told_ms, self.invoked_ms, received_ms);
+                if of_this && !of_earlier_try {
                     self.running = false;
                 } else {
                     // The end of a request before this one came with the thaw: its records would wait for another invocation.
                     self.late |= self.beside;
                 }
+                if of_this && of_earlier_try {
+                    return;
+                }
                 if self.done.len() >= DONE_MAX {
                     self.done.pop_front();
                 }
-                self.done.push_back((id.to_owned(), done_ms));
+                self.done.push_back(Done {
+                    request_id: id.to_owned(),
+                    done_ms,
+                    told_ms,
+                });
             }
             Signal::Reported(id) => {
                 if self.unreported.as_deref() == Some(id) {

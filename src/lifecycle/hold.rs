@@ -60,7 +60,8 @@ impl Flushing {
             }
         }
         let silent = !alive && past.silent >= SILENT_MAX;
-        past.began(request_id, time::epoch_ms(), deadline_ms);
+        let began_ms = time::epoch_ms();
+        past.began(request_id, began_ms, deadline_ms);
         // Without time to hold, or a name to wait for, what waits can only be sent beside.
         let may_hold = !silent && !request_id.is_empty() && !self.budget.is_zero();
         // Without a deadline the budget alone must do.
@@ -75,6 +76,7 @@ impl Flushing {
             let holds = plan.hold && may_hold;
             let invocation = Invocation {
                 request_id: request_id.to_owned(),
+                began_ms,
                 function_arn: function_arn.to_owned(),
                 limit_ms: deadline_ms.map(|at| limit_ms(at, time::epoch_ms())),
                 hold: holds.then_some(until),
@@ -127,7 +129,9 @@ impl Flushing {
                         done_ms,
                         told_ms,
                     },
-                )) if id == request_id => {
+                )) if id == request_id
+                    && !cadence::is_of_earlier_try(told_ms, began_ms, time::epoch_ms()) =>
+                {
                     past.ended(&id, told_ms);
                     release = until.earlier(Deadline::since(done_ms, self.budget));
                     ended_by = ended_by.or(Some(lane));
@@ -147,7 +151,7 @@ impl Flushing {
                         told_ms,
                         ..
                     },
-                )) => past.ended(&id, told_ms),
+                )) if id != request_id => past.ended(&id, told_ms),
                 Some(_) => {}
                 None if release.has_passed() || doubt.has_passed() => {
                     past.mistrusted |= ended_by.is_none() && ends.has_passed();

@@ -61,6 +61,8 @@ impl Body {
 pub struct Invocation {
     /// The request's id.
     pub request_id: String,
+    /// When its event was seen, in milliseconds since 1970.
+    pub began_ms: u64,
     /// The function's ARN as invoked, which may carry a version or alias.
     pub function_arn: String,
     /// How long the invocation may run, in milliseconds, if the platform said when it times out.

@@ -50,6 +50,8 @@ pub(crate) struct Invocation {
     pub(crate) without_report: bool,
     /// Whether the INVOKE event is answered after all telemetry of the invocation.
     pub(crate) event_last: bool,
+    /// The request's id, where it is one that was there before.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Invocation {
@@ -62,6 +64,7 @@ impl Invocation {
             without_runtime_done: false,
             without_report: false,
             event_last: false,
+            request_id: None,
         }
     }
 
@@ -136,6 +139,12 @@ impl Invocation {
     /// Its INVOKE event is only seen when its telemetry was handed over, end included.
     pub(crate) fn event_comes_last(mut self) -> Self {
         self.event_last = true;
+        self
+    }
+
+    /// It is another try of this request.
+    pub(crate) fn retries(mut self, request_id: &str) -> Self {
+        self.request_id = Some(request_id.to_owned());
         self
     }
 

@@ -24,7 +24,8 @@ impl Lambda {
         let deadline = began + self.setup.timeout;
         let deadline_ms = clock::epoch_ms(SystemTime::now() + self.setup.timeout);
         self.invocations += 1;
-        let request_id = request_id(self.invocations);
+        let again = invocation.request_id.clone();
+        let request_id = again.unwrap_or_else(|| request_id(self.invocations));
         let hub = self.hub();
         hub.tell(Fact::Start {
             request_id: request_id.clone(),

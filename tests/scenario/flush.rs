@@ -151,6 +151,30 @@ fn a_function_that_takes_longer_than_ever_is_let_go_once_and_held_again() {
 }
 
 #[test]
+fn a_request_that_is_tried_again_is_held_for_its_own_end() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("TELEMETRY_TIMEOUT_MS", "200")
+        .unfrozen()
+        .start();
+    // So often that the last ones are not held, and their ends are told after the next one's event.
+    let ids: Vec<String> = (0..12)
+        .map(|_| run.invoke(&Invocation::line("often")).request_id)
+        .collect();
+    // Long enough after it for a second try of the platform, and for `adaptive` to hold again.
+    run.lambda.stays_in_next(Duration::from_millis(5_500));
+    let again = Invocation::line("again").works_ms(200).print("its last");
+    let again = again.retries(&ids[10]);
+    let report = run.invoke(&again);
+    assert!(
+        said(&sink).contains(&"its last".to_owned()),
+        "it was let go after {:?}",
+        report.hold
+    );
+    run.finish_conserved(&sink);
+}
+
+#[test]
 fn end_works_on_the_logs_api_too() {
     let sink = Sink::ok();
     let mut run = Scenario::with(&sink)
