@@ -21,6 +21,8 @@ pub(super) struct Past {
     pub(super) mistrusted: bool,
     /// The last invocations whose ends were not told yet, oldest first; at most [`OPEN_MAX`].
     open: VecDeque<Open>,
+    /// The last request whose end was told before its event was seen.
+    ended_before: Option<String>,
 }
 
 /// An invocation whose end was not told yet. Times are in milliseconds since 1970.
@@ -40,6 +42,9 @@ impl Past {
     /// An invocation begins; `None`: the platform does not say when it times out.
     pub(super) fn began(&mut self, request_id: &str, now_ms: u64, deadline_ms: Option<u64>) {
         self.history.began(now_ms);
+        if self.ended_before.take().as_deref() == Some(request_id) {
+            self.history.ran(Duration::ZERO);
+        }
         // A request that is tried again has the same id.
         self.open.retain(|open| open.request_id != request_id);
         if self.open.len() >= OPEN_MAX {
@@ -65,6 +70,7 @@ impl Past {
         let mut open = self.open.iter();
         let at = open.position(|open| open.request_id == request_id);
         let Some(one) = at.and_then(|at| self.open.remove(at)) else {
+            self.ended_before = Some(request_id.to_owned());
             return;
         };
         // One that was over while its end was still awaited was told too late.
@@ -125,6 +131,17 @@ mod tests {
         past.began("in time", 20_000, Some(60_000));
         past.ended("in time", 20_020);
         assert!(!past.mistrusted);
+    }
+
+    #[test]
+    fn one_that_ends_before_its_event_is_seen_is_a_short_one() {
+        let mut past = Past::default();
+        for id in ["one", "two", "three"] {
+            assert_eq!(awaited(&past), None);
+            past.ended(id, 1_000);
+            past.began(id, 1_010, Some(60_000));
+        }
+        assert_eq!(awaited(&past), Some(2_000));
     }
 
     #[test]
