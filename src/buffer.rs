@@ -124,9 +124,9 @@ impl Buffer {
         dropped
     }
 
-    /// The oldest fragments that fit a payload: at least one if any waits, even if it is too large by itself.
+    /// The oldest fragments that fit a payload, to which each adds `each` bytes beside its own: at least one if any waits, even if it is too large by itself.
     #[must_use]
-    pub fn batch(&self, bytes_max: usize, records_max: usize) -> Batch {
+    pub fn batch(&self, bytes_max: usize, each: usize, records_max: usize) -> Batch {
         let mut batch = Batch {
             records: 0,
             bytes: 0,
@@ -135,7 +135,8 @@ impl Buffer {
             let mut from = segment.start();
             for end in segment.ends.iter().skip(segment.gone) {
                 let bytes = batch.bytes + (end - from);
-                if batch.records > 0 && (bytes > bytes_max || batch.records >= records_max) {
+                let all = bytes.saturating_add(each.saturating_mul(batch.records + 1));
+                if batch.records > 0 && (all > bytes_max || batch.records >= records_max) {
                     return batch;
                 }
                 batch.records += 1;
@@ -252,16 +253,16 @@ mod tests {
             (1000, 2, "one,two"),
             (1000, 0, "one"),
         ] {
-            let batch = buffer.batch(bytes, records);
+            let batch = buffer.batch(bytes, 0, records);
             assert_eq!(text(&buffer, batch), expected, "{bytes} {records}");
         }
         buffer.release(1);
-        let rest = buffer.batch(1000, 10);
+        let rest = buffer.batch(1000, 0, 10);
         assert_eq!(text(&buffer, rest), "two,three");
         buffer.release(5);
         assert_eq!((buffer.records(), buffer.bytes()), (0, 0));
-        assert_eq!(buffer.batch(10, 10).records, 0);
-        assert_eq!(buffer.pieces(buffer.batch(10, 10), ",").count(), 0);
+        assert_eq!(buffer.batch(10, 0, 10).records, 0);
+        assert_eq!(buffer.pieces(buffer.batch(10, 0, 10), ",").count(), 0);
     }
 
     #[test]
@@ -271,16 +272,16 @@ mod tests {
             push(&mut buffer, &format!("r{n}"));
         }
         buffer.release(1);
-        let batch = buffer.batch(1000, 4);
+        let batch = buffer.batch(1000, 0, 4);
         let seen: Vec<_> = buffer.fragments(batch, ",").collect();
         assert_eq!(seen, [b"r1", b"r2", b"r3", b"r4"]);
         buffer.keep(batch, [&|at| at == 3, &|at| at % 2 == 0]);
         assert_eq!((buffer.records(), buffer.bytes()), (4, 12));
-        assert_eq!(text(&buffer, buffer.batch(1000, 10)), "r4,r1,r3,r5");
+        assert_eq!(text(&buffer, buffer.batch(1000, 0, 10)), "r4,r1,r3,r5");
         push(&mut buffer, "r6");
-        let batch = buffer.batch(1000, 3);
+        let batch = buffer.batch(1000, 0, 3);
         buffer.keep(batch, [&|_| false, &|_| false]);
-        assert_eq!(text(&buffer, buffer.batch(1000, 10)), "r5,r6");
+        assert_eq!(text(&buffer, buffer.batch(1000, 0, 10)), "r5,r6");
     }
 
     #[test]
@@ -289,11 +290,11 @@ mod tests {
         assert_eq!(push(&mut buffer, "aaa"), 0);
         assert_eq!(push(&mut buffer, "bbb"), 0);
         assert_eq!(push(&mut buffer, "ccc"), 1);
-        assert_eq!(text(&buffer, buffer.batch(100, 9)), "bbb,ccc");
+        assert_eq!(text(&buffer, buffer.batch(100, 0, 9)), "bbb,ccc");
         assert_eq!(push(&mut buffer, "too large to fit"), 1, "itself alone");
-        assert_eq!(text(&buffer, buffer.batch(100, 9)), "bbb,ccc");
+        assert_eq!(text(&buffer, buffer.batch(100, 0, 9)), "bbb,ccc");
         assert_eq!(push(&mut buffer, "d"), 1);
-        assert_eq!(text(&buffer, buffer.batch(100, 9)), "ccc,d");
+        assert_eq!(text(&buffer, buffer.batch(100, 0, 9)), "ccc,d");
     }
 
     #[test]
@@ -312,7 +313,7 @@ mod tests {
         expected.push("last".into());
         let mut seen = Vec::new();
         while buffer.records() > 0 {
-            let batch = buffer.batch(100_000, 777);
+            let batch = buffer.batch(100_000, 0, 777);
             seen.extend(text(&buffer, batch).split(',').map(ToOwned::to_owned));
             buffer.release(batch.records);
         }
@@ -334,6 +335,6 @@ mod tests {
         }));
         assert!(caught.is_err());
         push(&mut buffer, "b");
-        assert_eq!(text(&buffer, buffer.batch(100, 9)), "a,b");
+        assert_eq!(text(&buffer, buffer.batch(100, 0, 9)), "a,b");
     }
 }

@@ -169,7 +169,7 @@ pub fn rfc3339(epoch_ms: u64) -> String {
     )
 }
 
-/// The time of RFC 3339 text in UTC, in milliseconds since 1970, whatever the number of its fraction's digits; `None` if it is not one.
+/// The time of RFC 3339 text in UTC, in milliseconds since 1970, its fraction of up to nine digits; `None` if it is not one.
 #[must_use]
 pub fn rfc3339_ms(text: &str) -> Option<u64> {
     rfc3339_ns(text).map(|ns| ns / 1_000_000)
@@ -198,9 +198,15 @@ pub fn rfc3339_ns(text: &str) -> Option<u64> {
     }
     let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
     let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let days = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
     let sound = year >= 1970
         && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
+        && (1..=days).contains(&day)
         && hour < 24
         && minute < 60
         // A leap second.
@@ -211,7 +217,9 @@ pub fn rfc3339_ns(text: &str) -> Option<u64> {
     let fraction = text.get(19..)?.strip_suffix('Z')?;
     let ns = match fraction.strip_prefix('.') {
         None if fraction.is_empty() => 0,
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+        Some(digits)
+            if (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             let nine = digits.bytes().chain(std::iter::repeat(b'0')).take(9);
             nine.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
         }
@@ -293,6 +301,7 @@ mod tests {
             ("2026-11-22T16:42:19.26149Z", 1_795_365_739_261),
             ("2026-11-22T16:42:19.261999999Z", 1_795_365_739_261),
             ("2016-12-31T23:59:60.500Z", 1_483_228_800_500),
+            ("2024-02-29T00:00:00Z", 1_709_164_800_000),
         ] {
             assert_eq!(rfc3339_ms(text), Some(ms), "{text}");
         }
@@ -306,6 +315,9 @@ mod tests {
             "2026-11-22 16:42:19Z",
             "1969-11-22T16:42:19Z",
             "1970-01-00T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-11-31T00:00:00Z",
+            "2026-11-22T16:42:19.1234567890Z",
             "٢٠٢٦-11-22T16:42:19Z",
         ] {
             assert_eq!(rfc3339_ms(bad), None, "{bad}");

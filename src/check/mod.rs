@@ -94,7 +94,7 @@ fn probe(lane: Lane, report: &mut String) -> bool {
         write_probe(&*encoder, out);
         out.extend_from_slice(separator.as_bytes());
     });
-    let batch = buffer.batch(usize::MAX, 1);
+    let batch = buffer.batch(usize::MAX, 0, 1);
     let mut readable = (encode::shown(options.format).encoder)(&options.encode);
     readable.identify(&lane.identity);
     let mut record = Vec::new();

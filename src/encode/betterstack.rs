@@ -7,7 +7,8 @@ use super::object::{Object, Style};
 pub(super) const FORMAT: Format = Format {
     name: "betterstack",
     batch_bytes: 10 * 1024 * 1024,
-    record_bytes: 10 * 1024 * 1024,
+    // With the brackets around it.
+    record_bytes: 10 * 1024 * 1024 - 2,
     is_host: |host| host.ends_with(".betterstackdata.com") || host == "in.logs.betterstack.com",
     encoder: |_| {
         Box::new(Object::styled(Style {

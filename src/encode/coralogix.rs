@@ -8,7 +8,8 @@ use crate::process::{Identity, Level, Record};
 pub(super) const FORMAT: Format = Format {
     name: "coralogix",
     batch_bytes: 2_000_000,
-    record_bytes: 2_000_000,
+    // With the brackets around it.
+    record_bytes: 2_000_000 - 2,
     // Not documented.
     gzip: false,
     is_host: |host| host.starts_with("ingress.") && host.contains("coralogix"),

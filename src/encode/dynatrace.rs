@@ -12,7 +12,8 @@ pub(super) const FORMAT: Format = Format {
     key_header: ("authorization", "Api-Token "),
     batch_bytes: 10_000_000,
     batch_records: 50_000,
-    record_bytes: 10_000_000,
+    // With the brackets around it.
+    record_bytes: 10_000_000 - 2,
     is_host: |host| host.ends_with(".live.dynatrace.com"),
     path: "/api/v2/logs/ingest",
     encoder: |_| {

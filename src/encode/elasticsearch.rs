@@ -98,6 +98,11 @@ impl Encode for Elasticsearch {
                 out.extend_from_slice(b",\"message\":");
                 object::json_text(out, json);
             }
+            (Some(json), _) if !json.starts_with('{') => {
+                out.extend_from_slice(b",\"record\":{\"value\":");
+                object::json_text(out, json);
+                out.push(b'}');
+            }
             (record, _) => value(out, b",\"record\":", record),
         }
         inside(out, b",\"faas.execution\":", record.request_id);
@@ -154,6 +159,20 @@ mod tests {
                 r#""faas.coldstart":false,"faas.name":"f","function_memory_mb":128,"labels":{"team":"a"}}"#
             )
         );
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_never_where_a_mapping_has_objects() {
+        let encoder = Elasticsearch::new(&Options::default());
+        let record = Record {
+            kind: "platform.new",
+            message: Some("a line of its own"),
+            record: Some("[\"a\"]"),
+            ..Record::default()
+        };
+        let written = written(&encoder, &record);
+        let expected = r#""message":"a line of its own","record":{"value":"[\"a\"]"}}"#;
+        assert!(written.ends_with(expected), "{written}");
     }
 
     #[test]

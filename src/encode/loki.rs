@@ -91,7 +91,13 @@ impl Loki {
         for (at, ((field, is_label), text)) in
             VARYING.iter().zip(self.varying).zip(texts).enumerate()
         {
-            if is_label != labels {
+            let is_empty = if at == 0 {
+                record.kind.is_empty()
+            } else {
+                text == Some("")
+            };
+            // An empty label is none, and a stream must have one.
+            if is_label != labels || (labels && is_empty) {
                 continue;
             }
             if at == 0 {
@@ -230,6 +236,14 @@ impl Encode for Loki {
         tail.extend_from_slice(b"]}]}");
     }
 
+    fn beside(&self, frame: &Frame, bytes_max: usize) -> (usize, usize) {
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        self.surround(frame, bytes_max, &mut head, &mut tail);
+        let beside = head.len() + tail.len();
+        // Each may have a stream of its own.
+        (beside, if self.varies() { beside } else { 0 })
+    }
+
     fn gather(&self, fragments: &mut dyn Iterator<Item = &[u8]>, out: &mut Vec<u8>) -> bool {
         if !self.varies() {
             return false;
@@ -316,6 +330,30 @@ mod tests {
         encoder.surround(&FORMAT.frame, 0, &mut head, &mut tail);
         assert_eq!(tail, b"]}]}");
         String::from_utf8(head).expect("text")
+    }
+
+    #[test]
+    fn what_is_empty_is_no_label() {
+        let encoder = loki(&["type", "request_id", "tenant_id"]);
+        let record = Record {
+            request_id: Some(""),
+            tenant_id: Some("t"),
+            kind: "",
+            ..record(None, "a")
+        };
+        let fragment = written(&encoder, &record);
+        assert!(fragment.starts_with(b",\"tenant_id\":\"t\"\n["));
+        let mut out = Vec::new();
+        let bare = written(
+            &encoder,
+            &Record {
+                request_id: Some(""),
+                ..Record::default()
+            },
+        );
+        assert!(encoder.gather(&mut [bare.as_slice()].into_iter(), &mut out));
+        let head: &[u8] = br#"{"streams":[{"stream":{"service_name":"unknown_service"},"#;
+        assert!(out.starts_with(head));
     }
 
     #[test]

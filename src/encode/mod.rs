@@ -6,6 +6,7 @@
 mod axiom;
 mod betterstack;
 mod coralogix;
+mod cut;
 mod datadog;
 mod dynatrace;
 mod elasticsearch;
@@ -20,6 +21,8 @@ mod splunk;
 mod victorialogs;
 
 use std::fmt;
+
+pub use cut::within;
 
 use crate::process::{Identity, Record};
 
@@ -61,6 +64,13 @@ pub trait Encode: fmt::Debug + Send {
     fn surround(&self, frame: &Frame, _bytes: usize, head: &mut Vec<u8>, tail: &mut Vec<u8>) {
         head.extend_from_slice(frame.head.as_bytes());
         tail.extend_from_slice(frame.tail.as_bytes());
+    }
+
+    /// The most bytes that a payload of at most so many has beside its fragments and their separators, and the most that each fragment adds.
+    fn beside(&self, frame: &Frame, bytes_max: usize) -> (usize, usize) {
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        self.surround(frame, bytes_max, &mut head, &mut tail);
+        (head.len() + tail.len(), 0)
     }
 
     /// Puts a payload together from its fragments where it is more than one behind the other; `false` if it is not.

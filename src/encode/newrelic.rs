@@ -15,7 +15,7 @@ pub(super) const FORMAT: Format = Format {
         tail: "]}]",
     },
     key_header: ("api-key", ""),
-    batch_bytes: PAYLOAD_BYTES - COMMON_BYTES,
+    batch_bytes: PAYLOAD_BYTES,
     record_bytes: PAYLOAD_BYTES - COMMON_BYTES,
     is_host: |host| {
         host.contains("log-api.")
@@ -37,7 +37,7 @@ pub(super) const FORMAT: Format = Format {
 /// The largest payload.
 const PAYLOAD_BYTES: usize = 1_000_000;
 
-/// What is left for the common block.
+/// What a record leaves of that for the common block.
 const COMMON_BYTES: usize = 16_000;
 
 /// Commas in JSON above which it may have too many attributes; our own and the owner's tags need the rest of the 255.

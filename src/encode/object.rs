@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Encode, Options};
@@ -217,7 +217,10 @@ pub(super) fn text(out: &mut Vec<u8>, record: &Record<'_>) {
     }
 }
 
-/// Writes an object's keys as fields of their own: `,"name.key":`; any other value, and one without keys, stays one field.
+/// The most keys of an object that become fields of their own.
+const FLAT_KEYS_MAX: usize = 256;
+
+/// Writes an object's keys as fields of their own: `,"name.key":`; any other value stays one field, and so does an object without keys, with very many, or with one that is there twice.
 fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
     let (from, prefix) = (out.len(), name.strip_suffix(b"\":").unwrap_or_default());
     if prefix.is_empty() {
@@ -257,7 +260,13 @@ impl<'de> Visitor<'de> for Flat<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut known: Vec<Cow<'de, str>> = Vec::new();
         while let Some(key) = map.next_key::<&RawValue>()? {
+            let name = parse::plain(parse::inside(key.get()).unwrap_or_default());
+            if known.len() >= FLAT_KEYS_MAX || known.contains(&name) {
+                return Err(A::Error::custom("not to be unfolded"));
+            }
+            known.push(name);
             self.out.extend_from_slice(self.prefix);
             self.out.push(b'.');
             // The key keeps its closing quote.
@@ -540,6 +549,22 @@ mod tests {
                 r#""tags":{"team":"a \"b\"","x":"1"}}"#
             ),
         );
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_makes_no_field_twice() {
+        let written = |json: &str| {
+            let mut out = Vec::new();
+            flat(&mut out, b",\"record\":", json);
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(written(r#"{"a":1,"b":2}"#), r#","record.a":1,"record.b":2"#);
+        for json in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "{}", "[1]"] {
+            assert_eq!(written(json), format!(",\"record\":{json}"));
+        }
+        let fields: Vec<String> = (0..=FLAT_KEYS_MAX).map(|n| format!("\"k{n}\":0")).collect();
+        let many = format!("{{{}}}", fields.join(","));
+        assert_eq!(written(&many), format!(",\"record\":{many}"));
     }
 
     #[test]

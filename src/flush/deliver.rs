@@ -71,9 +71,12 @@ impl Lane {
         self.stats.dropped_at_shutdown.add(self.waiting());
     }
 
-    /// The next payload.
+    /// The next payload, with what its format puts around the records within the limit.
     fn next_batch(&self, records_max: usize) -> Batch {
-        self.buffer.batch(self.bytes_max, records_max)
+        let frame = &self.options.format.frame;
+        let (beside, each) = self.encoder.beside(frame, self.bytes_max);
+        let bytes = self.bytes_max.saturating_sub(beside);
+        self.buffer.batch(bytes, each, records_max)
     }
 
     /// Sends one payload; `false` if it still waits.
@@ -178,7 +181,7 @@ impl Lane {
         self.unsure = 0;
         self.stats.delivered.add(delivered);
         if refused > 0 {
-            let culprits = self.buffer.batch(usize::MAX, refused);
+            let culprits = self.buffer.batch(usize::MAX, 0, refused);
             self.refuse(culprits, why, deadline);
         }
         self.show_waiting();

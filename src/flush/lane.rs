@@ -11,7 +11,6 @@ use crate::diag;
 use crate::encode::{self, Encode, Format};
 use crate::fault;
 use crate::link::{Gauge, Hurry};
-use crate::parse;
 use crate::process::{Identity, Record, Stream};
 use crate::send::{self, Breaker, Destination};
 use crate::stats::Stats;
@@ -194,10 +193,7 @@ impl Lane {
             ..
         } = options.format;
         let dropped = buffer.push(|out| {
-            let before = out.len();
-            encoder.encode(record, out);
-            if out.len() - before > *record_bytes {
-                encode_cut(&**encoder, record, *record_bytes, before, out);
+            if encode::within(&**encoder, record, *record_bytes, out) {
                 stats.truncated.add(1);
             }
             out.extend_from_slice(frame.separator.as_bytes());
@@ -243,45 +239,6 @@ impl Lane {
             record: Some(&counters),
             ..Record::default()
         });
-    }
-}
-
-/// What a record that was cut ends with.
-const CUT_MARK: &str = "… [truncated]";
-
-/// Writes a record again that stands from there on and is too large: its text is cut, and JSON becomes text, as it would not be JSON any more.
-fn encode_cut(
-    encoder: &dyn Encode,
-    record: &Record<'_>,
-    bytes_max: usize,
-    from: usize,
-    out: &mut Vec<u8>,
-) {
-    let mut text = String::new();
-    match record.record {
-        // What a JSON record says is in it.
-        Some(json) => parse::escape(&mut text, json),
-        None => text.push_str(record.message.unwrap_or_default()),
-    }
-    let mut left = text.len().min(bytes_max);
-    // How often a format writes an escape is its own business, so the first cut may not be enough.
-    loop {
-        let mut cut = parse::cut_inside(&text, left).to_owned();
-        cut.push_str(CUT_MARK);
-        out.truncate(from);
-        encoder.encode(
-            &Record {
-                message: Some(&cut),
-                record: None,
-                ..*record
-            },
-            out,
-        );
-        let excess = (out.len() - from).saturating_sub(bytes_max);
-        if excess == 0 || left == 0 {
-            return;
-        }
-        left = left.saturating_sub(excess);
     }
 }
 

@@ -283,10 +283,18 @@ impl<'de> Visitor<'de> for EventVisitor {
                 _ if extra.len() >= EXTRA_MAX => {
                     return Err(serde::de::Error::custom("too many unknown fields"));
                 }
-                _ => extra.push((name, Cow::Borrowed(map.next_value::<&RawValue>()?.get()))),
+                _ => {
+                    let value = Cow::Borrowed(map.next_value::<&RawValue>()?.get());
+                    // As with a known one, the last of a name counts.
+                    match extra.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, last)) => *last = value,
+                        None => extra.push((name, value)),
+                    }
+                }
             }
         }
-        let Some(kind) = kind else {
+        // An empty type tells as little as none.
+        let Some(kind) = kind.filter(|kind: &Cow<'_, str>| !kind.is_empty()) else {
             return Err(serde::de::Error::missing_field("type"));
         };
         // A time that is no text is passed on with what is not known, so that every `timestamp` is text.
@@ -337,6 +345,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_field_that_is_there_twice_the_last_counts() {
+        let body = r#"[{"type":"x","type":"function","new":1,"other":2,"n\u0065w":3}]"#;
+        let Some(Item::Event(event)) = batch(body).next() else {
+            panic!("not read");
+        };
+        assert_eq!(event.kind, "function");
+        let pair = |name, value| (Cow::Borrowed(name), Cow::Borrowed(value));
+        assert_eq!(event.extra, [pair("new", "3"), pair("other", "2")]);
+    }
+
+    #[test]
     fn a_time_that_is_no_text_is_passed_on_as_it_came() {
         let Some(Item::Event(event)) = batch(r#"[{"time":7,"type":"function"}]"#).next() else {
             panic!("not read");
@@ -367,6 +386,7 @@ mod tests {
             "{}",
             r#"{"record":"no type"}"#,
             r#"{"type":7,"record":"x"}"#,
+            r#"{"type":"","record":"x"}"#,
             r#"{"type":"f","record":}"#,
             r#"{"type":"f","record":"bad \x escape, with ] and }"}"#,
             "{\"type\":\"f\",\"record\":\"raw\u{0}control\"}",

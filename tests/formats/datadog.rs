@@ -4,7 +4,7 @@ use super::{Case, Common, Object, Payload, check, object};
 use crate::model;
 use std::collections::BTreeMap;
 
-const CASE: Case = Case {
+pub(super) const CASE: Case = Case {
     format: "datadog",
     extension: "json",
     options: &[],
@@ -34,10 +34,14 @@ fn entry(json: &str) -> Common {
     let kind = it.must("type");
     let mut record = it.json("record").map(|json| model::compact(&json));
     let mut message = Some(text.clone());
-    if !kind.starts_with("platform.") && text.starts_with('{') {
+    let is_object = || {
+        text.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok()
+    };
+    if !kind.starts_with("platform.") && is_object() {
         assert_eq!(record, None, "the text is the record");
         let fields: BTreeMap<String, String> = model::fields(&text).into_iter().collect();
         let named = fields.get("message").or_else(|| fields.get("msg"));
+        let named = named.filter(|json| json.starts_with('"'));
         message = named.map(|json| model::string(json));
         record = Some(model::compact(&text));
     }

@@ -75,7 +75,7 @@ fn read(payload: &Payload) -> Vec<Common> {
     pairs(payload, None)
 }
 
-const CASE: Case = Case {
+pub(super) const CASE: Case = Case {
     format: "elasticsearch",
     extension: "ndjson",
     options: &[("BROOKLET_API_KEY", "a2V5")],

@@ -5,7 +5,7 @@ use crate::scenario::feed::line;
 use crate::sink::Sink;
 use crate::sink::script::{Reply, Script};
 
-const CASE: Case = Case {
+pub(super) const CASE: Case = Case {
     format: "honeycomb",
     extension: "json",
     options: &[],

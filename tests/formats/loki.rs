@@ -35,7 +35,7 @@ fn entry(json: &str, labels: &Labels) -> Common {
     assert_eq!(parts.len(), 3, "{json}");
     let time = model::string(&parts[0]);
     assert!(
-        time.len() == 19 && time.bytes().all(|byte| byte.is_ascii_digit()),
+        (1..=19).contains(&time.len()) && time.bytes().all(|byte| byte.is_ascii_digit()),
         "{time}"
     );
     let line = model::string(&parts[1]);
@@ -92,7 +92,7 @@ fn entry(json: &str, labels: &Labels) -> Common {
         let text = fields
             .iter()
             .find(|(name, _)| name == "message" || name == "msg");
-        let text = text.filter(|_| read.kind == "function");
+        let text = text.filter(|(_, json)| read.kind == "function" && json.starts_with('"'));
         read.message = text.map(|(_, json)| model::string(json));
         read.record = Some(model::compact(&line));
     } else {
@@ -131,6 +131,12 @@ fn streams(payload: &Payload) -> Vec<(Labels, Vec<Common>)> {
 fn number(record: &Common) -> u64 {
     let number = record.record_id.rsplit('-').next().expect("a number");
     number.parse().expect("a number")
+}
+
+/// The records of a payload, whatever their labels: one stream behind the other.
+pub(super) fn read_streams(payload: &Payload) -> Vec<Common> {
+    let streams = streams(payload).into_iter();
+    streams.flat_map(|(_, entries)| entries).collect()
 }
 
 /// The records of a payload whose labels are all the same.

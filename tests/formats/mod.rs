@@ -4,9 +4,11 @@
 //! instead of compared. Each format's reader (one file each) knows it only from its destination's documentation; it must
 //! not use the product's types. What it reads is compared with what `ndjson` says of the same events.
 
+mod arbitrary;
 mod coralogix;
 mod datadog;
 mod elasticsearch;
+pub(crate) mod fuzz;
 mod honeycomb;
 mod living;
 mod loki;

@@ -3,7 +3,7 @@
 use super::{Case, Common, Object, Payload, check, tags};
 use crate::model;
 
-const CASE: Case = Case {
+pub(super) const CASE: Case = Case {
     format: "newrelic",
     extension: "json",
     options: &[],

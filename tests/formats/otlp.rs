@@ -154,7 +154,7 @@ fn pairs_of(message: &mut Message<'_>, number: u8) -> Vec<(String, Any)> {
 
 fn log_of(mut message: Message<'_>) -> Log {
     let log = Log {
-        time_ns: message.fixed(1).expect("a time"),
+        time_ns: message.fixed(1).unwrap_or_default(),
         severity: message
             .number(2)
             .map(|number| (number, message.text(3).expect("its word"))),
@@ -270,7 +270,7 @@ fn log_in(json: &str) -> Log {
         text
     };
     let read = Log {
-        time_ns: time(log.must("timeUnixNano")),
+        time_ns: log.text("timeUnixNano").map_or(0, time),
         severity: log
             .number("severityNumber")
             .map(|number| (number, log.must("severityText"))),
@@ -474,6 +474,8 @@ fn commons(logs: &Logs) -> Vec<Common> {
             tags: tags.clone(),
             ..everyone.clone()
         };
+        // A time that cannot be read is kept as it came, whatever it is.
+        attributes.take("timestamp");
         assert!(attributes.0.is_empty(), "not known: {:?}", attributes.0);
         common
     };
@@ -484,7 +486,7 @@ fn read(payload: &Payload) -> Vec<Common> {
     commons(&logs(&payload.request, &payload.body))
 }
 
-const PROTOBUF: Case = Case {
+pub(super) const PROTOBUF: Case = Case {
     format: "otlp",
     extension: "pb",
     options: &[],
@@ -493,7 +495,7 @@ const PROTOBUF: Case = Case {
     read,
 };
 
-const JSON: Case = Case {
+pub(super) const JSON: Case = Case {
     format: "otlp-json",
     extension: "json",
     ..PROTOBUF

@@ -9,6 +9,16 @@ pub(super) fn records(payload: &Payload) -> Vec<Record> {
     pieces.into_iter().map(model::record).collect()
 }
 
+/// The same in common form but for the time, which may be any text.
+pub(super) fn read_at_any_time(payload: &Payload) -> Vec<Common> {
+    let records = records(payload).into_iter();
+    let settled = records.map(|record| Record {
+        timestamp: "1970-01-01T00:00:00Z".to_owned(),
+        ..record
+    });
+    settled.map(|record| common(&record)).collect()
+}
+
 fn read(payload: &Payload) -> Vec<Common> {
     records(payload).iter().map(common).collect()
 }

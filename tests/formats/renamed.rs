@@ -99,7 +99,7 @@ fn one(json: &str, names: &Names) -> Common {
     one
 }
 
-const AXIOM: Case = Case {
+pub(super) const AXIOM: Case = Case {
     format: "axiom",
     extension: "ndjson",
     options: &[],
@@ -118,6 +118,47 @@ const AXIOM: Case = Case {
     },
 };
 
+pub(super) const BETTERSTACK: Case = Case {
+    format: "betterstack",
+    extension: "json",
+    read: |payload| {
+        let names = Names { time: "dt", ..OURS };
+        payload
+            .elements()
+            .iter()
+            .map(|json| one(json, &names))
+            .collect()
+    },
+    ..AXIOM
+};
+
+pub(super) const VICTORIALOGS: Case = Case {
+    format: "victorialogs",
+    fills_message: true,
+    read: |payload| {
+        payload
+            .lines()
+            .iter()
+            .map(|json| one(json, &OURS))
+            .collect()
+    },
+    ..AXIOM
+};
+
+pub(super) const DYNATRACE_CASE: Case = Case {
+    format: "dynatrace",
+    extension: "json",
+    fills_message: true,
+    read: |payload| {
+        payload
+            .elements()
+            .iter()
+            .map(|json| one(json, &DYNATRACE))
+            .collect()
+    },
+    ..AXIOM
+};
+
 #[test]
 fn axiom_says_what_the_events_say() {
     check(&AXIOM);
@@ -125,52 +166,17 @@ fn axiom_says_what_the_events_say() {
 
 #[test]
 fn betterstack_says_what_the_events_say() {
-    check(&Case {
-        format: "betterstack",
-        extension: "json",
-        read: |payload| {
-            let names = Names { time: "dt", ..OURS };
-            payload
-                .elements()
-                .iter()
-                .map(|json| one(json, &names))
-                .collect()
-        },
-        ..AXIOM
-    });
+    check(&BETTERSTACK);
 }
 
 #[test]
 fn victorialogs_says_what_the_events_say() {
-    check(&Case {
-        format: "victorialogs",
-        fills_message: true,
-        read: |payload| {
-            payload
-                .lines()
-                .iter()
-                .map(|json| one(json, &OURS))
-                .collect()
-        },
-        ..AXIOM
-    });
+    check(&VICTORIALOGS);
 }
 
 #[test]
 fn dynatrace_says_what_the_events_say() {
-    check(&Case {
-        format: "dynatrace",
-        extension: "json",
-        fills_message: true,
-        read: |payload| {
-            payload
-                .elements()
-                .iter()
-                .map(|json| one(json, &DYNATRACE))
-                .collect()
-        },
-        ..AXIOM
-    });
+    check(&DYNATRACE_CASE);
 }
 
 #[test]

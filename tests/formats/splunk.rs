@@ -69,7 +69,7 @@ fn read(payload: &Payload) -> Vec<Common> {
         .collect()
 }
 
-const CASE: Case = Case {
+pub(super) const CASE: Case = Case {
     format: "splunk",
     extension: "json",
     options: &[("BROOKLET_API_KEY", "0b1e")],
