@@ -8,7 +8,7 @@ use crate::send::Outcome;
 struct Hint {
     /// The format; empty for every one.
     format: &'static str,
-    /// The statuses.
+    /// The statuses; none if there was no answer.
     statuses: &'static [u16],
     /// Words of the answer, of which one must be there, in lower case; none if the status is enough.
     words: &'static [&'static str],
@@ -16,8 +16,18 @@ struct Hint {
     hint: &'static str,
 }
 
-/// The usual mistakes, of which the first that fits is told: of a format, the more exact before the less; those of every format last.
+/// What an Elasticsearch that may take the same later says.
+const BUSY_CLUSTER: &str =
+    "the cluster is there and takes nothing for now: its write queue is full, or it has no master";
+
+/// The usual mistakes, of which the first that fits is told: what is never the format's matter first; of a format, the more exact before the less; those of every format last.
 const HINTS: &[Hint] = &[
+    of(
+        "",
+        &[400],
+        &["http request to an https", "plain http request was sent"],
+        "the port is one for TLS: the endpoint begins with https://",
+    ),
     of(
         "datadog",
         &[403],
@@ -106,6 +116,12 @@ const HINTS: &[Hint] = &[
     of("victorialogs", &[404], &[], "the path is /insert/jsonline"),
     of(
         "splunk",
+        &[429, 503],
+        &[],
+        "the collector is there and takes nothing for now: its queues are full, or it starts or stops; code 9 also means that the token's indexers are not reached",
+    ),
+    of(
+        "splunk",
         &[401],
         &[],
         "BROOKLET_API_KEY takes the token alone: it is sent as Authorization: Splunk <token>, not as Bearer",
@@ -131,7 +147,7 @@ const HINTS: &[Hint] = &[
     of(
         "splunk",
         &[400],
-        &["\"code\":10", "\"code\":11", "channel"],
+        &["\"code\":10,", "\"code\":11,", "\"code\":28,", "channel"],
         "the token wants acknowledgement: switch that off, or send a channel with BROOKLET_HEADERS=X-Splunk-Request-Channel=<uuid>",
     ),
     of(
@@ -146,6 +162,25 @@ const HINTS: &[Hint] = &[
         &[],
         "BROOKLET_API_KEY takes the encoded API key (id and key in base64), sent as ApiKey and not as Bearer; a user and a password are given as user:password",
     ),
+    of(
+        "elasticsearch",
+        &[403],
+        &["not authorized to perform", "security token"],
+        "the Amazon domain's access policy does not let this caller in: give a user of the domain's own as BROOKLET_API_KEY=user:password",
+    ),
+    of(
+        "elasticsearch",
+        &[200, 429, 403],
+        &["flood-stage", "flood stage", "read-only"],
+        "the index is closed for writing, as the cluster's disks are nearly full",
+    ),
+    of(
+        "elasticsearch",
+        &[200],
+        &["es_rejected", "unavailable_shards"],
+        BUSY_CLUSTER,
+    ),
+    of("elasticsearch", &[429, 503], &[], BUSY_CLUSTER),
     of(
         "elasticsearch",
         &[200, 201, 403],
@@ -163,6 +198,12 @@ const HINTS: &[Hint] = &[
         &[200, 201, 400],
         &["data_stream", "data stream", "op_type"],
         "a data stream's name follows <type>-<dataset>-<namespace>, such as logs-lambda-default",
+    ),
+    of(
+        "loki",
+        &[401],
+        &["host is not found"],
+        "the user belongs to another stack of Grafana Cloud: the endpoint's host is the one on that stack's page",
     ),
     of(
         "loki",
@@ -190,6 +231,12 @@ const HINTS: &[Hint] = &[
     ),
     of("loki", &[404], &[], "the path is /loki/api/v1/push"),
     of(
+        "loki",
+        &[429],
+        &["stream"],
+        "too many streams, or too much for one: see BROOKLET_LABELS, each set of whose values is one",
+    ),
+    of(
         "otlp",
         &[400, 415],
         &[],
@@ -200,6 +247,12 @@ const HINTS: &[Hint] = &[
         &[401, 403],
         &[],
         "the vendor's own header for the key goes into OTEL_EXPORTER_OTLP_HEADERS or BROOKLET_HEADERS",
+    ),
+    of(
+        "otlp",
+        &[],
+        &["http parse", "disconnected"],
+        "is this the port of OTLP over HTTP (4318), and not that of gRPC (4317)? A port for TLS wants https://",
     ),
     of(
         "otlp",
@@ -237,6 +290,66 @@ const HINTS: &[Hint] = &[
         &[],
         "the proxy wants a user and a password: BROOKLET_PROXY=http://user:password@host:port",
     ),
+    of(
+        "",
+        &[429],
+        &[],
+        "the destination is there and takes no more for now: is the account's quota or its rate used up?",
+    ),
+    of(
+        "",
+        &[502, 503, 504],
+        &[],
+        "the destination, or what it stands behind, is down or starts; if it stays so, is the host the right one?",
+    ),
+    of(
+        "",
+        &[],
+        &["does not resolve"],
+        "is the host spelled right? From within a VPC or behind a proxy, can this name be looked up?",
+    ),
+    of(
+        "",
+        &[],
+        &["connection refused"],
+        "nothing listens at this port: is it the right one (Elasticsearch 9200, Loki 3100, OTLP 4318, Splunk 8088, VictoriaLogs 9428), and is the proxy's right, if there is one?",
+    ),
+    of(
+        "",
+        &[],
+        &["proxy failed"],
+        "the proxy answers and does not lead there: it must allow CONNECT to this host and port",
+    ),
+    of(
+        "",
+        &[],
+        &["certificate"],
+        "the certificate is not trusted, or is another host's: BROOKLET_CA_FILE takes that of the authority which signed it",
+    ),
+    of(
+        "",
+        &[],
+        &["corrupt message", "alert"],
+        "the port does not speak TLS as it should: is it one for http://?",
+    ),
+    of(
+        "",
+        &[],
+        &["http parse"],
+        "the port does not speak HTTP: is it one for TLS, so that the endpoint begins with https://, or for another protocol?",
+    ),
+    of(
+        "",
+        &[],
+        &["reset", "disconnected", "end of file"],
+        "it hangs up without an answer: so does a port for TLS that is called with http://, and one without TLS that is called with https://",
+    ),
+    of(
+        "",
+        &[],
+        &["in time"],
+        "nothing answers: a wrong host or port, a firewall, or a VPC without a way out",
+    ),
 ];
 
 /// A row of the table.
@@ -258,18 +371,24 @@ const fn of(
 pub(super) fn hint(format: &str, outcome: &Outcome) -> Option<&'static str> {
     let (status, answer) = match outcome {
         Outcome::Delivered { status, answer, .. } | Outcome::Refused { status, answer } => {
-            (*status, answer)
+            (Some(*status), answer)
         }
-        // Only an answer that says that all is well tells of single records.
-        Outcome::Partly { why, .. } => (200, why),
-        Outcome::TooLarge | Outcome::Later { .. } => return None,
+        // What tells of single records says that all is well, or begins with its status.
+        Outcome::Partly { why, .. } => {
+            let told = why
+                .split_once(": ")
+                .and_then(|(status, _)| status.parse().ok());
+            (told.or(Some(200)), why)
+        }
+        Outcome::Later { status, why, .. } => (*status, why),
+        Outcome::TooLarge => return None,
     };
     let answer = answer.to_ascii_lowercase();
     let fits = |row: &&Hint| {
         // `otlp-json` makes the mistakes of `otlp`.
         let family = format.split('-').next() == Some(row.format);
         (row.format.is_empty() || family)
-            && row.statuses.contains(&status)
+            && status.map_or(row.statuses.is_empty(), |it| row.statuses.contains(&it))
             && (row.words.is_empty() || row.words.iter().any(|word| answer.contains(word)))
     };
     HINTS.iter().find(fits).map(|row| row.hint)
@@ -334,6 +453,48 @@ mod tests {
             ("json", 401, "", "BROOKLET_API_KEY"),
             ("json", 301, "", "redirect"),
             ("honeycomb", 415, "", "COMPRESSION"),
+            (
+                "datadog",
+                400,
+                "The plain HTTP request was sent to HTTPS port",
+                "https://",
+            ),
+            (
+                "splunk",
+                400,
+                r#"{"text":"Data channel is missing.","code":28}"#,
+                "acknowledgement",
+            ),
+            (
+                "loki",
+                401,
+                "authentication error: legacy auth cannot be upgraded because the host is not found",
+                "another stack",
+            ),
+            (
+                "elasticsearch",
+                403,
+                "User: anonymous is not authorized to perform: es:ESHttpPost",
+                "access policy",
+            ),
+            (
+                "elasticsearch",
+                200,
+                r#"{"type":"security_exception","reason":"action is unauthorized"}"#,
+                "create_doc",
+            ),
+            (
+                "elasticsearch",
+                200,
+                r#"{"type":"es_rejected_execution_exception"}"#,
+                "write queue",
+            ),
+            (
+                "elasticsearch",
+                200,
+                r#"{"type":"index_not_found_exception","reason":"no such index [logs]"}"#,
+                "does not exist",
+            ),
         ] {
             let told = of_refusal(format, status, answer);
             let told = told.unwrap_or_else(|| panic!("{format} {status}: nothing"));
@@ -344,15 +505,104 @@ mod tests {
     }
 
     #[test]
+    fn what_may_pass_is_explained_too() {
+        for (format, status, why, expected) in [
+            ("json", Some(429), "it answered 429: slow down", "quota"),
+            ("datadog", Some(503), "it answered 503: ", "down or starts"),
+            (
+                "splunk",
+                Some(503),
+                r#"it answered 503: {"text":"Server is busy","code":9}"#,
+                "queues",
+            ),
+            (
+                "loki",
+                Some(429),
+                "it answered 429: Maximum active stream limit exceeded",
+                "BROOKLET_LABELS",
+            ),
+            ("loki", Some(429), "it answered 429: rate limit", "quota"),
+            (
+                "elasticsearch",
+                Some(429),
+                "it answered 429: disk usage exceeded flood-stage watermark",
+                "disks",
+            ),
+            ("elasticsearch", Some(503), "it answered 503: ", "no master"),
+            (
+                "otlp-json",
+                None,
+                "protocol: http parse fail: invalid HTTP version",
+                "4317",
+            ),
+            (
+                "json",
+                None,
+                "protocol: http parse fail: invalid HTTP version",
+                "https://",
+            ),
+            (
+                "json",
+                None,
+                "the host's name does not resolve",
+                "spelled right",
+            ),
+            (
+                "splunk",
+                None,
+                "Connection refused (os error 111)",
+                "Splunk 8088",
+            ),
+            ("json", None, "Peer disconnected", "hangs up"),
+            (
+                "json",
+                None,
+                "Connection reset by peer (os error 104)",
+                "hangs up",
+            ),
+            (
+                "json",
+                None,
+                "received corrupt message of type InvalidContentType",
+                "http://",
+            ),
+            (
+                "json",
+                None,
+                "invalid peer certificate: UnknownIssuer",
+                "BROOKLET_CA_FILE",
+            ),
+            (
+                "json",
+                None,
+                "CONNECT proxy failed: proxy server responded 400/400",
+                "CONNECT",
+            ),
+            ("json", None, "no answer in time", "firewall"),
+        ] {
+            let outcome = Outcome::Later {
+                why: why.to_owned(),
+                status,
+                asked: None,
+                may_have_arrived: false,
+            };
+            let told = hint(format, &outcome).unwrap_or_else(|| panic!("{why}: nothing"));
+            assert!(told.contains(expected), "{format} {why}: {told}");
+        }
+    }
+
+    #[test]
     fn every_row_can_be_reached() {
         for (at, row) in HINTS.iter().enumerate() {
-            assert!(!row.statuses.is_empty(), "{}", row.hint);
+            let is_bare = row.statuses.is_empty() && row.words.is_empty();
+            assert!(!is_bare, "{}", row.hint);
             for word in row.words {
                 assert_eq!(*word, word.to_ascii_lowercase());
             }
             let hides = |earlier: &&Hint| {
                 earlier.format == row.format
                     && earlier.words.is_empty()
+                    && !row.statuses.is_empty()
                     && row.statuses.iter().all(|s| earlier.statuses.contains(s))
             };
             let hidden = HINTS.iter().take(at).find(hides);

@@ -14,12 +14,12 @@ const FILTER: &str = "filter_path=";
 /// The parts that are read.
 const WANTED: &str = "errors,items.*.status,items.*.error";
 
-/// The URL to call, and a problem if nothing names an index, not even this variable; any other format's stays as it is.
+/// The URL to call, and a problem if nothing names an index, neither this variable nor the path of what this word says; any other format's stays as it is.
 pub(super) fn url(
     given: &str,
     format: &Format,
     encode: &encode::Options,
-    variable: &str,
+    (variable, what): (&str, &str),
     problems: &mut Vec<Problem>,
 ) -> String {
     if format.name != "elasticsearch" {
@@ -33,7 +33,7 @@ pub(super) fn url(
     if path.matches('/').count() < 3 && encode.index.is_none() {
         problems.push(Problem {
             what: format!(
-                "{variable} is not set, and the endpoint's path names no index either: every record will be refused"
+                "{variable} is not set, and the {what}'s path names no index either: every record will be refused"
             ),
             taken: String::new(),
         });
@@ -73,18 +73,39 @@ mod tests {
             let mut problems = Vec::new();
             let format = encode::format("elasticsearch").expect("a format");
             let mut options = encode::Options::default();
-            let read = url(given, format, &options, "INDEX", &mut problems);
+            let read = url(
+                given,
+                format,
+                &options,
+                ("INDEX", "endpoint"),
+                &mut problems,
+            );
             assert_eq!(read, completed.replace("FILTER", filter), "{given}");
             assert_eq!(problems.is_empty(), named, "{given}");
             options.index = Some("i".into());
             problems.clear();
-            assert_eq!(url(given, format, &options, "INDEX", &mut problems), read);
+            assert_eq!(
+                url(
+                    given,
+                    format,
+                    &options,
+                    ("INDEX", "endpoint"),
+                    &mut problems
+                ),
+                read
+            );
             assert!(problems.is_empty(), "{given}");
         }
         let json = encode::format("json").expect("a format");
         let (options, mut problems) = (encode::Options::default(), Vec::new());
         assert_eq!(
-            url("https://h", json, &options, "INDEX", &mut problems),
+            url(
+                "https://h",
+                json,
+                &options,
+                ("INDEX", "endpoint"),
+                &mut problems
+            ),
             "https://h"
         );
         assert!(problems.is_empty());

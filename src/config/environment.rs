@@ -7,7 +7,15 @@ use std::ffi::OsString;
 use crate::error::Error;
 
 /// The names that this program looks at begin with one of these.
-const PREFIXES: [&str; 4] = ["BROOKLET_", "AWS_", "DD_", "OTEL_"];
+const PREFIXES: [&str; 7] = [
+    "BROOKLET_",
+    "AWS_",
+    "OTEL_",
+    "AXIOM_",
+    "DD_",
+    "LIBHONEY_",
+    "NEW_RELIC_LICENSE_KEY",
+];
 
 /// The variables of this process that concern us.
 #[derive(Clone, Default)]

@@ -4,7 +4,7 @@
 //! It must not mix two of them: what one is told, its key above all, is no other's.
 
 use super::values::Pair;
-use super::{Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, vendor};
+use super::{ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, vendor};
 use crate::diag::DESTINATIONS_MAX;
 use crate::flush::{self, LaneOptions};
 use crate::http;
@@ -34,16 +34,24 @@ pub(super) struct All {
 pub(super) fn settings(environment: &Environment) -> (All, Vec<Problem>) {
     let mut problems = Vec::new();
     let first = super::settings(environment, 1, &mut problems);
-    let others = (2..=DESTINATIONS_MAX)
+    let others: Vec<(usize, Settings)> = (2..=DESTINATIONS_MAX)
         .filter(|number| exists(environment, *number))
         .map(|number| {
             let settings = super::settings(environment, number, &mut problems);
             (number, settings)
         })
         .collect();
+    let has_first = first.endpoint.is_some() || environment.get(ENDPOINT).is_some();
+    let alone = |name: &str| {
+        let is_first = |option: &Opt| variable(option.name, 1) == name;
+        let own = OPTIONS.iter().filter(|option| option.reach == Reach::Own);
+        let told = !has_first && !others.is_empty() && own.into_iter().any(is_first);
+        told.then(|| format!("means nothing without {ENDPOINT}"))
+    };
     let misnamed = environment.names(PREFIX).filter_map(|name| {
+        let why = misnamed(environment, name).or_else(|| alone(name))?;
         Some(Problem {
-            what: format!("{name} {}", misnamed(environment, name)?),
+            what: format!("{name} {why}"),
             taken: String::new(),
         })
     });
@@ -164,14 +172,18 @@ pub(super) fn flush_options(
     let format = settings.format();
     let process = settings.process(environment);
     let url = settings.endpoint?;
+    let mut whole = |given: &str, what: &str| {
+        let url = vendor::url(given, format, &settings.encode, identity);
+        let index = variable("INDEX", destination);
+        bulk::url(&url, format, &settings.encode, (&index, what), problems)
+    };
     // What OpenTelemetry's variables name is the whole URL.
     let url = if settings.exact {
         url
     } else {
-        let url = vendor::url(&url, format, &settings.encode, identity);
-        let index = variable("INDEX", destination);
-        bulk::url(&url, format, &settings.encode, &index, problems)
+        whole(&url, "endpoint")
     };
+    let fallback = settings.fallback.map(|url| whole(&url, "fallback"));
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
     let mut headers = vec![content_type.clone()];
     if let Some(key) = settings.api_key {
@@ -208,7 +220,7 @@ pub(super) fn flush_options(
             batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
             batch_records: settings.batch_records.unwrap_or(format.batch_records),
             buffer_bytes: settings.buffer_bytes,
-            fallback: settings.fallback.map(|url| send::Options {
+            fallback: fallback.map(|url| send::Options {
                 url,
                 // Neither the key nor the owner's headers: they are the destination's.
                 headers: vec![content_type],

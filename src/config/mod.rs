@@ -350,13 +350,6 @@ fn build(
         );
         return Err(Inert::Because(why));
     }
-    let has_first = lanes.iter().any(|lane: &Lane| lane.destination == 1);
-    if !has_first && environment.get(ENDPOINT).is_none() {
-        problems.push(Problem {
-            what: format!("{ENDPOINT} is not set: there is no first destination"),
-            taken: String::new(),
-        });
-    }
     let gathered = Duration::from_millis(u64::from(timeout_ms));
     let holds = matches!(strategy, Strategy::End | Strategy::Adaptive);
     let waits = holds && !environment.is_concurrent() && !budget.is_zero();
@@ -689,9 +682,47 @@ mod tests {
         }
         let (config, told) = check(&[("BROOKLET_ENDPOINT_2", "http://h/")]);
         assert_eq!(config.expect("usable").lanes.len(), 1);
+        assert!(told.is_empty(), "there need be no first one: {told:?}");
+        let (config, told) = check(&[
+            ("BROOKLET_ENDPOINT_2", "http://h/"),
+            ("BROOKLET_FORMAT", "loki"),
+            ("BROOKLET_TAGS", "a=b"),
+        ]);
+        assert_eq!(config.expect("usable").lanes.len(), 1);
         assert_eq!(
             told,
-            ["BROOKLET_ENDPOINT is not set: there is no first destination"]
+            ["BROOKLET_FORMAT means nothing without BROOKLET_ENDPOINT"]
+        );
+    }
+
+    #[test]
+    fn a_fallback_gets_the_path_that_the_destination_would_get() {
+        let fallback = |format: &str, url: &str| {
+            let (config, told) = check(&[
+                ("BROOKLET_ENDPOINT", "http://h/own"),
+                ("BROOKLET_FORMAT", format),
+                ("BROOKLET_FALLBACK_ENDPOINT", url),
+            ]);
+            let lane = config.expect("usable").lanes.remove(0).flush.lane;
+            (lane.fallback.expect("a fallback").url, told)
+        };
+        for (format, url, expected) in [
+            ("datadog", "http://f", "http://f/api/v2/logs"),
+            ("datadog", "http://f/other", "http://f/other"),
+            ("loki", "http://f:3100/", "http://f:3100/loki/api/v1/push"),
+            ("otlp", "http://f", "http://f/v1/logs"),
+            ("json", "http://f", "http://f"),
+        ] {
+            assert_eq!(fallback(format, url), (expected.to_owned(), Vec::new()));
+        }
+        let (url, told) = fallback("elasticsearch", "http://f/logs");
+        assert!(url.starts_with("http://f/logs/_bulk?"), "{url}");
+        assert!(told.is_empty(), "{told:?}");
+        let (_, told) = fallback("elasticsearch", "http://f");
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].contains("the fallback's path names no index"),
+            "{told:?}"
         );
     }
 

@@ -7,44 +7,123 @@ use crate::encode::{self, Format};
 use crate::http;
 use crate::process::Identity;
 
-/// The site where Datadog's own variable names none.
-const DATADOG_SITE: &str = "datadoghq.com";
+/// The variables in which a vendor's own extension finds what our options leave open.
+struct Own {
+    /// The format of which they are.
+    format: &'static str,
+    /// The key.
+    key: &'static str,
+    /// Where in the destination records go; empty if there is none.
+    index: &'static str,
+    /// Where the destination is, and what it is where the variable is not set; a site is the end of a host.
+    endpoint: (&'static str, &'static str),
+}
+
+/// The vendors whose variables are read.
+const OWN: [Own; 4] = [
+    Own {
+        format: DATADOG,
+        key: "DD_API_KEY",
+        index: "",
+        endpoint: ("DD_SITE", "datadoghq.com"),
+    },
+    Own {
+        format: NEW_RELIC,
+        key: "NEW_RELIC_LICENSE_KEY",
+        index: "",
+        endpoint: ("", "https://log-api.newrelic.com"),
+    },
+    Own {
+        format: "honeycomb",
+        key: "LIBHONEY_API_KEY",
+        index: "LIBHONEY_DATASET",
+        endpoint: ("LIBHONEY_API_HOST", "https://api.honeycomb.io"),
+    },
+    Own {
+        format: "axiom",
+        key: "AXIOM_TOKEN",
+        index: "AXIOM_DATASET",
+        endpoint: ("AXIOM_URL", "https://api.axiom.co"),
+    },
+];
+
+/// The format of Datadog.
+const DATADOG: &str = "datadog";
+
+/// The format of New Relic.
+const NEW_RELIC: &str = "newrelic";
+
+/// Where New Relic is for the keys of the EU, which begin with these letters.
+const NEW_RELIC_EU: (&str, &str) = ("eu", "https://log-api.eu.newrelic.com");
 
 /// What a dataset is called where nothing has a name.
 const UNNAMED: &str = "lambda";
 
 /// Whether records go to Datadog, whose variables then count.
 fn is_datadog(settings: &Settings) -> bool {
-    settings.format().name == "datadog"
+    settings.format().name == DATADOG
 }
 
-/// Whether the endpoint is Datadog's own.
-fn is_datadogs_host(settings: &Settings) -> bool {
+/// Whether the endpoint is the vendor's own, whose format is used.
+fn is_vendors_host(settings: &Settings) -> bool {
     let host = settings.endpoint.as_deref().and_then(http::host);
     let format = host.and_then(|host| encode::of_host(&host));
-    format.is_some_and(|format| format.name == "datadog")
+    format.is_some_and(|format| format.name == settings.format().name)
 }
 
-/// Takes from the vendor's variables what our options leave open; the site is only the first destination's, and the key no other's unless that is Datadog too.
+/// Takes from the vendor's variables what our options leave open; the endpoint is only the first destination's, and the key no other's unless that is the vendor too.
 pub(super) fn fill(settings: &mut Settings, environment: &Environment, destination: usize) {
-    if !is_datadog(settings) {
+    let format = settings.format().name;
+    let Some(own) = OWN.iter().find(|own| own.format == format) else {
         return;
-    }
-    if destination == 1 && environment.get(ENDPOINT).is_none() {
-        let site = environment.get("DD_SITE").unwrap_or(DATADOG_SITE);
-        settings.endpoint = values::url(&format!("https://http-intake.logs.{site}")).ok();
-    }
-    // Where another destination only writes as Datadog wants it, somebody else may read it.
-    if settings.api_key.is_none() && (destination == 1 || is_datadogs_host(settings)) {
-        let key = environment.get("DD_API_KEY");
+    };
+    // Where another destination only writes as the vendor wants it, somebody else may read it.
+    if settings.api_key.is_none() && (destination == 1 || is_vendors_host(settings)) {
+        let key = environment.get(own.key);
         settings.api_key = key.and_then(|key| values::key(key).ok());
     }
-    for (variable, tag) in [("DD_ENV", "env"), ("DD_VERSION", "version")] {
-        if let Some(value) = environment.get(variable)
-            && settings.tags.iter().all(|(known, _)| known != tag)
-        {
-            settings.tags.push((tag.to_owned(), value.to_owned()));
+    if settings.encode.index.is_none() {
+        let index = environment.get(own.index);
+        settings.encode.index = index.map(ToOwned::to_owned);
+    }
+    if destination == 1 && environment.get(ENDPOINT).is_none() {
+        let (variable, default) = own.endpoint;
+        let told = environment.get(variable).unwrap_or(default);
+        let (eu, eu_endpoint) = NEW_RELIC_EU;
+        let is_eu = settings
+            .api_key
+            .as_ref()
+            .is_some_and(|key| key.starts_with(eu));
+        settings.endpoint = match format {
+            DATADOG => values::url(&format!("https://http-intake.logs.{told}")),
+            NEW_RELIC if is_eu => values::url(eu_endpoint),
+            _ => values::url(told),
         }
+        .ok();
+    }
+    if format == DATADOG {
+        datadog_tags(settings, environment);
+    }
+}
+
+/// Adds the tags of Datadog's variables whose names are not taken: the owner's come first, and `DD_ENV` before `DD_TAGS`.
+fn datadog_tags(settings: &mut Settings, environment: &Environment) {
+    let tags = environment.get("DD_TAGS").unwrap_or_default();
+    let tags = tags.split([',', ' ']).filter(|tag| !tag.is_empty());
+    // A tag need not have a value.
+    let tags = tags.map(|tag| tag.split_once(':').unwrap_or((tag, "")));
+    let tags: Vec<(&str, &str)> = tags.filter(|(name, _)| !name.is_empty()).collect();
+    let named = [("DD_ENV", "env"), ("DD_VERSION", "version")];
+    let named = named.map(|(variable, name)| Some((name, environment.get(variable)?)));
+    let named: Vec<(&str, &str)> = named.into_iter().flatten().collect();
+    for group in [named, tags] {
+        let is_free = |(name, _): &(&str, &str)| settings.tags.iter().all(|(own, _)| own != name);
+        // One name may have several values there.
+        let free: Vec<(&str, &str)> = group.into_iter().filter(is_free).collect();
+        let owned = free
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        settings.tags.extend(owned);
     }
 }
 
@@ -195,6 +274,86 @@ mod tests {
                 "{format} {given}"
             );
         }
+    }
+
+    /// The endpoint, key and index for these variables.
+    fn taken(variables: &[(&str, &str)]) -> [Option<String>; 3] {
+        let environment = Environment::of(variables);
+        let settings = super::super::settings(&environment, 1, &mut Vec::new());
+        [settings.endpoint, settings.api_key, settings.encode.index]
+    }
+
+    #[test]
+    fn what_a_vendors_own_extension_reads_is_read_where_ours_say_nothing() {
+        for (format, variables, expected) in [
+            (
+                "newrelic",
+                &[("NEW_RELIC_LICENSE_KEY", "0123NRAL")][..],
+                ["https://log-api.newrelic.com", "0123NRAL", ""],
+            ),
+            (
+                "newrelic",
+                &[("NEW_RELIC_LICENSE_KEY", "eu01xxNRAL")],
+                ["https://log-api.eu.newrelic.com", "eu01xxNRAL", ""],
+            ),
+            (
+                "honeycomb",
+                &[("LIBHONEY_API_KEY", "k"), ("LIBHONEY_DATASET", "d")],
+                ["https://api.honeycomb.io", "k", "d"],
+            ),
+            (
+                "honeycomb",
+                &[
+                    ("LIBHONEY_API_HOST", "https://api.eu1.honeycomb.io"),
+                    ("LIBHONEY_API_KEY", "k"),
+                    ("LIBHONEY_DATASET", "d"),
+                    ("BROOKLET_API_KEY", "ours"),
+                    ("BROOKLET_INDEX", "mine"),
+                ],
+                ["https://api.eu1.honeycomb.io", "ours", "mine"],
+            ),
+            (
+                "axiom",
+                &[("AXIOM_TOKEN", "xaat-1"), ("AXIOM_DATASET", "logs")],
+                ["https://api.axiom.co", "xaat-1", "logs"],
+            ),
+            (
+                "axiom",
+                &[
+                    ("AXIOM_TOKEN", "xaat-1"),
+                    ("BROOKLET_ENDPOINT", "https://h"),
+                ],
+                ["https://h", "xaat-1", ""],
+            ),
+            ("ndjson", &[("AXIOM_TOKEN", "xaat-1")], ["", "", ""]),
+        ] {
+            let all = [variables, &[("BROOKLET_FORMAT", format)]].concat();
+            let found = taken(&all).map(Option::unwrap_or_default);
+            assert_eq!(found, expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn datadogs_tags_are_added_and_never_replace_ours() {
+        let environment = Environment::of(&[
+            ("BROOKLET_FORMAT", "datadog"),
+            ("BROOKLET_TAGS", "team=ours"),
+            ("DD_ENV", "prod"),
+            (
+                "DD_TAGS",
+                "team:theirs,layer:api layer:a:b,,env:dev :x bare",
+            ),
+        ]);
+        let settings = super::super::settings(&environment, 1, &mut Vec::new());
+        let tags: Vec<(&str, &str)> = settings.tags.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let expected = [
+            ("team", "ours"),
+            ("env", "prod"),
+            ("layer", "api"),
+            ("layer", "a:b"),
+            ("bare", ""),
+        ];
+        assert_eq!(tags, expected);
     }
 
     #[test]

@@ -65,8 +65,9 @@ impl Encode for Datadog {
             if !tags.is_empty() {
                 tags.push(',');
             }
+            let colon = if value.is_empty() { "" } else { ":" };
             // A comma ends a tag, and there is no way to write one in it.
-            tags.extend([name, ":", value].map(|part| part.replace(',', "_")));
+            tags.extend([name, colon, value].map(|part| part.replace(',', "_")));
         };
         let executed = identity.function_version.as_deref();
         let executed = executed.filter(|version| *version != "$LATEST");

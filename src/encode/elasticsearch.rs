@@ -2,6 +2,7 @@
 //!
 //! A document is only ever created, under the record's own id: sent again it answers that it is there.
 //! JSON that is no object must not be under `record`, where a mapping of objects would refuse it.
+//! A key that is empty, which no mapping takes either, is written as [`NO_NAME`].
 
 use super::object::{self, inside, record_id, string, value};
 use super::{Encode, Format, Frame, Options};
@@ -30,6 +31,9 @@ pub(super) const FORMAT: Format = Format {
     encoder: |options| Box::new(Elasticsearch::new(options)),
     ..Format::PLAIN
 };
+
+/// What a key is called that is empty.
+const NO_NAME: &str = "(empty)";
 
 /// Writes an action and a document.
 #[derive(Debug)]
@@ -103,7 +107,11 @@ impl Encode for Elasticsearch {
                 object::json_text(out, json);
                 out.push(b'}');
             }
-            (record, _) => value(out, b",\"record\":", record),
+            (Some(json), _) => {
+                out.extend_from_slice(b",\"record\":");
+                named(out, json);
+            }
+            (None, _) => {}
         }
         inside(out, b",\"faas.execution\":", record.request_id);
         inside(out, b",\"trace.id\":", record.trace_id);
@@ -112,12 +120,36 @@ impl Encode for Elasticsearch {
         value(out, b",\"faas.coldstart\":", cold);
         value(out, b",\"sample\":", record.sample);
         if !record.extra.is_empty() {
+            let mut extra = Vec::new();
+            object::extra(&mut extra, record);
             out.extend_from_slice(b",\"extra\":");
-            object::extra(out, record);
+            named(out, &String::from_utf8_lossy(&extra));
         }
         out.extend_from_slice(&self.identity);
         out.push(b'}');
     }
+}
+
+/// Copies JSON in one line, with a name for each key that has none.
+fn named(out: &mut Vec<u8>, json: &str) {
+    let mut rest = json;
+    // Nearly none has an empty string at all, and this finds one faster than `find`.
+    if !rest.contains("\"\"") {
+        return object::json(out, rest);
+    }
+    while let Some(at) = rest.find("\"\"") {
+        let (before, behind) = rest.split_at(at + 2);
+        // The first of the two may be part of a string that the second ends.
+        let is_empty = !before.ends_with("\\\"\"");
+        if is_empty && behind.trim_ascii_start().starts_with(':') {
+            object::json(out, before.get(..at).unwrap_or_default());
+            string(out, NO_NAME);
+        } else {
+            object::json(out, before);
+        }
+        rest = behind;
+    }
+    object::json(out, rest);
 }
 
 #[cfg(test)]
@@ -159,6 +191,26 @@ mod tests {
                 r#""faas.coldstart":false,"faas.name":"f","function_memory_mb":128,"labels":{"team":"a"}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_key_that_is_empty_gets_a_name_and_nothing_else_changes() {
+        for (json, expected) in [
+            (r#"{"":1,"a":""}"#, r#"{"(empty)":1,"a":""}"#),
+            (
+                r#"{"a":[{"" : {"":""}}],"":null}"#,
+                r#"{"a":[{"(empty)" : {"(empty)":""}}],"(empty)":null}"#,
+            ),
+            (r#"{"a\"":1,"b":"\"\":"}"#, r#"{"a\"":1,"b":"\"\":"}"#),
+            (r#"{"a\\\"":1,"\"":2}"#, r#"{"a\\\"":1,"\"":2}"#),
+            (r#"{"a":["","\\",""]}"#, r#"{"a":["","\\",""]}"#),
+            ("{}", "{}"),
+        ] {
+            serde_json::from_str::<serde_json::Value>(json).expect("JSON");
+            let mut out = Vec::new();
+            named(&mut out, json);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
     }
 
     #[test]

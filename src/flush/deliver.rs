@@ -122,6 +122,7 @@ impl Lane {
                     why,
                     asked,
                     may_have_arrived,
+                    ..
                 } => {
                     if may_have_arrived {
                         self.unsure = self.unsure.max(batch.records);

@@ -77,6 +77,8 @@ pub enum Outcome {
     Later {
         /// What happened, in words.
         why: String,
+        /// The status, if it answered.
+        status: Option<u16>,
         /// From `Retry-After`.
         asked: Option<Duration>,
         /// The request went out and no answer came back, so that it may have arrived.
@@ -204,6 +206,7 @@ impl Destination {
         if let Err(why) = self.prepare(all) {
             return Outcome::Later {
                 why: why.to_string(),
+                status: None,
                 asked: None,
                 may_have_arrived: false,
             };
@@ -262,7 +265,7 @@ impl Destination {
             if may_have_arrived {
                 stats.resent.add(records);
             }
-            let (why, asked) = match self.once(deadline) {
+            let (why, status, asked) = match self.once(deadline) {
                 Ok(answer) => match (self.verdict(answer.status), self.read(&answer, records)) {
                     (Verdict::Delivered, reading) => {
                         self.proven = true;
@@ -283,7 +286,8 @@ impl Destination {
                             retry_after(value, time::epoch_ms(), time::http_date_ms)
                         });
                         let text = self.without_secrets(&excerpt(&answer.body));
-                        (format!("it answered {}: {text}", answer.status), asked)
+                        let why = format!("it answered {}: {text}", answer.status);
+                        (why, Some(answer.status), asked)
                     }
                 },
                 Err(failure) => {
@@ -295,7 +299,7 @@ impl Destination {
                         continue;
                     }
                     self.forget_connections();
-                    (failure.why, None)
+                    (failure.why, None, None)
                 }
             };
             let wait = asked.unwrap_or_else(|| retry::backoff(tries, time::chance()));
@@ -303,6 +307,7 @@ impl Destination {
             if tries >= retry::TRIES_MAX || wait >= deadline.left() || !self.pause(wait) {
                 return Outcome::Later {
                     why,
+                    status,
                     asked,
                     may_have_arrived,
                 };

@@ -81,7 +81,9 @@ fn entry(json: &str) -> Common {
 fn ddtags(text: &str) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     for tag in text.split(',') {
-        let (name, value) = tag.split_once(':').expect("a name and a value");
+        // A tag need not have a value.
+        let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
+        assert!(!name.is_empty(), "{text}");
         let before = tags.insert(name.to_owned(), value.to_owned());
         assert_eq!(before, None, "{name} is there twice: {text}");
     }
@@ -102,6 +104,7 @@ fn its_own_variables_name_service_environment_version_and_key() {
         ("DD_SERVICE", "checkout"),
         ("DD_ENV", "staging"),
         ("DD_VERSION", "1.2"),
+        ("DD_TAGS", "layer:api,team:theirs env:dev"),
     ];
     let payload = super::payload("datadog", &options);
     assert_eq!(payload.request.header("dd-api-key"), Some("dd-key"));
@@ -116,6 +119,7 @@ fn its_own_variables_name_service_environment_version_and_key() {
             ("env", "staging"),
             ("version", "1.2"),
             ("team", "a"),
+            ("layer", "api"),
             ("b", "c_d"),
         ] {
             assert_eq!(tags.remove(name).as_deref(), Some(value), "{name}");

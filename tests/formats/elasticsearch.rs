@@ -20,8 +20,29 @@ fn action(json: &str, index: Option<&str>) -> String {
     id
 }
 
+/// The keys of all objects in JSON, as they stand between the quotes.
+fn keys(json: &str) -> Vec<&str> {
+    let (mut keys, mut rest) = (Vec::new(), json);
+    while let Some(from) = rest.find('"') {
+        let inside = &rest[from + 1..];
+        let mut escaped = false;
+        let end = inside.find(|c: char| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let end = end.expect("a string ends");
+        rest = &inside[end + 1..];
+        if rest.trim_start().starts_with(':') {
+            keys.push(&inside[..end]);
+        }
+    }
+    keys
+}
+
 /// A document.
 fn document(json: &str, id: String) -> Common {
+    assert!(!keys(json).contains(&""), "no mapping takes it: {json}");
     let mut whole = Object::of(json);
     let mut read = Common {
         record_id: id,
@@ -29,7 +50,10 @@ fn document(json: &str, id: String) -> Common {
         kind: whole.must("type"),
         level: whole.text("log.level"),
         message: whole.text("message"),
-        record: whole.json("record").map(|json| model::compact(&json)),
+        // What had no name has one here.
+        record: whole
+            .json("record")
+            .map(|json| model::compact(&json).replace(r#""(empty)":"#, r#""":"#)),
         request_id: whole.text("faas.execution"),
         trace_id: whole.text("trace.id"),
         tenant_id: whole.text("tenant_id"),

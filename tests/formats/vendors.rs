@@ -5,7 +5,7 @@ use crate::harness::{Scenario, binary};
 use crate::scenario::feed::{line, quote};
 use crate::sink::Sink;
 use crate::sink::absent::Refusing;
-use crate::sink::script::{Reply, Script};
+use crate::sink::script::{Deed, Reply, Script};
 
 /// What is fixed by a vendor.
 struct Vendor {
@@ -390,6 +390,47 @@ fn check_explains_the_usual_mistakes() {
             "24 hours",
         ),
         ("victorialogs", 404, "", "/insert/jsonline"),
+        (
+            "splunk",
+            400,
+            r#"{"text":"Incorrect index","code":7,"invalid-event-number":1}"#,
+            "BROOKLET_INDEX",
+        ),
+        (
+            "splunk",
+            401,
+            r#"{"text":"Invalid authorization","code":3}"#,
+            "Splunk <token>",
+        ),
+        (
+            "elasticsearch",
+            200,
+            r#"{"errors":true,"items":[{"create":{"status":404,"error":{"type":"index_not_found_exception","reason":"no such index [logs]"}}}]}"#,
+            "name one in the endpoint's path",
+        ),
+        (
+            "elasticsearch",
+            401,
+            r#"{"error":{"type":"security_exception"}}"#,
+            "not as Bearer",
+        ),
+        ("loki", 401, "no org id", "X-Scope-OrgID"),
+        ("otlp", 404, "", "/v1/logs"),
+        // What may pass is explained too.
+        ("json", 429, "slow down", "quota"),
+        ("datadog", 503, "", "down or starts"),
+        (
+            "splunk",
+            503,
+            r#"{"text":"Server is busy","code":9}"#,
+            "queues",
+        ),
+        (
+            "loki",
+            429,
+            "Maximum active stream limit exceeded",
+            "BROOKLET_LABELS",
+        ),
         ("json", 401, "", "BROOKLET_API_KEY"),
         ("ndjson", 415, "", "BROOKLET_COMPRESSION"),
         ("json", 400, "", ""),
@@ -411,6 +452,58 @@ fn check_explains_the_usual_mistakes() {
         }
         assert!(!told.contains("of-gold"), "{told}");
     }
+}
+
+#[test]
+fn check_explains_why_no_answer_came() {
+    let plain = Sink::ok();
+    let tls = Sink::tls(Script::always(Reply::ok()));
+    let closing = Sink::new(Script::always(Reply::deed(Deed::CloseBeforeAnswer)));
+    let refusing = Refusing::new();
+    for (endpoint, hint) in [
+        ("http://no-such-host.invalid/".to_owned(), "spelled right"),
+        (refusing.url("/"), "nothing listens"),
+        (plain.url("/").replace("http:", "https:"), "without TLS"),
+        (tls.url("/"), "BROOKLET_CA_FILE"),
+        (tls.url("/").replace("https:", "http:"), "https://"),
+        (closing.url("/"), "hangs up"),
+    ] {
+        let told = checked(&[("BROOKLET_ENDPOINT", &endpoint)]);
+        assert!(told.contains("not delivered"), "{endpoint}: {told}");
+        let line = told.lines().find(|line| line.starts_with("hint "));
+        let line = line.unwrap_or_else(|| panic!("{endpoint}: {told}"));
+        assert!(line.contains(hint), "{endpoint}: {told}");
+    }
+    assert!(plain.received().is_empty() && tls.received().is_empty());
+}
+
+#[test]
+fn a_fallback_without_a_path_gets_the_vendors() {
+    let sink = Sink::new(Script::always(Reply::status(403)));
+    let aside = Sink::ok();
+    let bare = format!("http://{}", aside.authority());
+    let options = [("BROOKLET_FALLBACK_ENDPOINT", bare.as_str())];
+    let fed = feed(sink, "datadog", &options, &[vec![line("one")]]);
+    assert!(fed.count("dead_lettered") > 0, "{:?}", fed.counters);
+    let received = aside.received();
+    assert!(received.iter().all(|one| one.target == "/api/v2/logs"));
+}
+
+#[test]
+fn a_vendors_own_variables_are_enough() {
+    let sink = Sink::ok();
+    let bare = format!("http://{}", sink.authority());
+    let told = checked(&[
+        ("BROOKLET_FORMAT", "axiom"),
+        ("AXIOM_URL", &bare),
+        ("AXIOM_TOKEN", "xaat-1"),
+        ("AXIOM_DATASET", "my logs"),
+    ]);
+    assert!(told.contains("delivered, status 200"), "{told}");
+    let request = &sink.received()[0];
+    assert_eq!(request.target, "/v1/datasets/my%20logs/ingest");
+    assert_eq!(request.header("authorization"), Some("Bearer xaat-1"));
+    assert!(!told.contains("xaat-1"), "{told}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Must not look into what one destination alone does; that is the matter of the other scenarios.
 
 use super::books::{self, Book, LOG_LEVEL, Promise};
+use super::matrix::{self, Target};
 use crate::harness::{MEMORY, Run, Scenario, binary};
 use crate::lambda::InvocationReport;
 use crate::lambda::function::Invocation;
@@ -292,18 +293,47 @@ enum Fault {
     Hanging,
     Refusing,
     Resetting,
+    /// 429 for ever.
     Throttling,
+    /// 429 twice.
+    ThrottlingAtFirst,
+    /// 500 for ever.
     Failing,
+    /// Five failures.
+    FailingAtFirst,
     Poisoned,
     Slow,
     Unresolvable,
     Flapping,
 }
 
+/// What stands here for a fault of the matrix: a new one there wants one here.
+fn of_matrix(target: Target) -> Option<Fault> {
+    match target {
+        Target::Healthy => None,
+        Target::Slow => Some(Fault::Slow),
+        Target::Hanging => Some(Fault::Hanging),
+        Target::Refusing => Some(Fault::Refusing),
+        Target::Resetting => Some(Fault::Resetting),
+        Target::Throttling => Some(Fault::ThrottlingAtFirst),
+        Target::Failing => Some(Fault::FailingAtFirst),
+        Target::Poisoned => Some(Fault::Poisoned),
+        Target::Flapping => Some(Fault::Flapping),
+        Target::Unresolvable => Some(Fault::Unresolvable),
+    }
+}
+
 impl Fault {
     /// It never takes anything, so that soon nobody is held for it.
     fn is_dead(self) -> bool {
-        !matches!(self, Self::Slow | Self::Poisoned | Self::Flapping)
+        !matches!(
+            self,
+            Self::Slow
+                | Self::Poisoned
+                | Self::Flapping
+                | Self::ThrottlingAtFirst
+                | Self::FailingAtFirst
+        )
     }
 }
 
@@ -328,6 +358,11 @@ impl Place {
             Fault::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
             Fault::Throttling => Script::always(Reply::status(429).header("Retry-After", "1")),
             Fault::Failing => Script::always(Reply::status(500)),
+            Fault::ThrottlingAtFirst => {
+                let throttled = || Reply::status(429).header("Retry-After", "1");
+                Script::first([throttled(), throttled()])
+            }
+            Fault::FailingAtFirst => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
             Fault::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
             Fault::Flapping => {
                 let bad = || {
@@ -449,7 +484,10 @@ fn beside(fault: Fault) {
         assert_eq!(other.count("panics"), 0);
         match fault {
             Fault::Poisoned => assert_eq!(other.count("refused"), 8),
-            Fault::Flapping => assert!(other.count("delivered") > 0),
+            Fault::Flapping | Fault::ThrottlingAtFirst | Fault::FailingAtFirst => {
+                assert!(other.count("delivered") > 0);
+                assert_eq!(other.count("refused"), 0);
+            }
             Fault::Slow => {}
             _ => {
                 assert_eq!(other.count("delivered"), 0);
@@ -478,6 +516,16 @@ fn beside_a_resetting_one() {
 #[test]
 fn beside_a_throttling_one() {
     beside(Fault::Throttling);
+}
+
+#[test]
+fn beside_one_that_throttles_at_first() {
+    beside(of_matrix(Target::Throttling).expect("a fault"));
+}
+
+#[test]
+fn beside_one_that_fails_at_first() {
+    beside(of_matrix(Target::Failing).expect("a fault"));
 }
 
 #[test]
@@ -523,6 +571,30 @@ fn an_event_behind_its_telemetry_waits_no_longer_for_one_that_hangs() {
         // Its end is known before its event, and what it logged is sent beside; its hold must keep to the budget.
         run.invoke(&Invocation::lines(1).event_comes_last());
         run.finish();
+    }
+}
+
+#[test]
+fn without_a_hold_no_fault_of_the_matrix_holds_anything_or_costs_the_other() {
+    for fault in matrix::TARGETS.into_iter().filter_map(of_matrix) {
+        eprintln!("{fault:?}");
+        let place = Place::of(fault);
+        let sink = Sink::ok();
+        let mut run = to(&[&place.url, &sink.url("/logs")])
+            .option("FLUSH", "next")
+            .option("FLUSH_BUDGET_MS", "300")
+            .alone()
+            .start();
+        for report in live(&mut run) {
+            assert!(report.hold <= free(), "{fault:?}: {:?}", report.hold);
+        }
+        run.finish();
+        let book = close(&run, &sink, 2);
+        assert_eq!(book.count("retried") + book.count("resent"), 0, "{fault:?}");
+        model::assert_conserved(&run.lambda.events_taken(), &model::records(&sink));
+        let bad = books::open_of(&run, place.sink.as_ref(), Some(1)).remove(0);
+        books::assert_adds_up(&bad);
+        assert_eq!(bad.count("panics"), 0);
     }
 }
 
@@ -840,6 +912,10 @@ fn check_probes_each_destination_and_tells_of_each() {
     // There is no first one to tell of.
     let (good, text) = check(&options[1..], "noise\n");
     assert!(good && !text.contains("kept"), "{text}");
+    // Without a first one it ships, and so all is well.
+    let (good, text) = check(&options[1..2], "");
+    assert!(good && text.contains("delivered, status 200"), "{text}");
+    assert!(!text.contains("option "), "{text}");
     // With one destination there is nothing to tell apart.
     options.truncate(1);
     assert!(!check(&options, "").1.contains("destination"));

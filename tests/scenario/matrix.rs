@@ -42,7 +42,7 @@ const TRIES_ALONE: usize = 2;
 
 /// What the destination does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     /// It takes everything at once.
     Healthy,
     /// It takes everything, three budgets later.
@@ -93,6 +93,20 @@ enum Function {
     /// It is frozen for longer than any request may take.
     FrozenForLong,
 }
+
+/// Every kind of destination.
+pub(super) const TARGETS: [Target; 10] = [
+    Target::Healthy,
+    Target::Slow,
+    Target::Hanging,
+    Target::Refusing,
+    Target::Resetting,
+    Target::Throttling,
+    Target::Failing,
+    Target::Poisoned,
+    Target::Flapping,
+    Target::Unresolvable,
+];
 
 const STRATEGIES: [Strategy; 5] = [
     Strategy::End,

@@ -7,8 +7,14 @@ use super::{Fate, Reading};
 use crate::error::excerpt;
 use crate::parse::Fields;
 
-/// Invalid data format: the only code whose event number says which one is bad.
+/// Invalid data format.
 const BAD_DATA: u16 = 6;
+
+/// The codes whose event number says which one is bad: no data that can be read, no event, an empty one, bad indexed fields.
+///
+/// The number counts from 0, and only what stands before it is stored: so answered Splunk Enterprise 10.4.3 and Splunk Cloud 10.5 to three events of which one was bad.
+/// The number of [`BAD_INDEX`] counts from 1 there, and is not used.
+const BAD_EVENT: [u16; 4] = [BAD_DATA, 12, 13, 15];
 
 /// Incorrect index: no other event of ours would fare better.
 const BAD_INDEX: u16 = 7;
@@ -19,24 +25,24 @@ pub(super) fn read(status: u16, body: &[u8], records: usize) -> Reading {
     let Some(code) = fields.get("code").and_then(|it| it.parse::<u16>().ok()) else {
         return Reading::Nothing;
     };
-    // The event where it stopped, the first being 0.
+    // The event where it stopped.
     let stopped = fields.get("invalid-event-number");
     let stopped = stopped.and_then(|it| it.parse::<usize>().ok());
     let fate = |at: usize| match (code, stopped) {
-        (BAD_DATA, Some(bad)) if at < bad => Fate::Delivered,
-        (BAD_DATA, Some(bad)) if at > bad => Fate::Again,
+        (code, Some(bad)) if BAD_EVENT.contains(&code) && at < bad => Fate::Delivered,
+        (code, Some(bad)) if BAD_EVENT.contains(&code) && at > bad => Fate::Again,
         (8 | 9 | 18..=20 | 23 | 26 | 27, _) => Fate::Again,
         _ => Fate::Refused,
     };
     let told = match (status, code) {
-        (200 | 400, BAD_DATA) => stopped.is_none_or(|bad| bad < records),
+        (200 | 400, code) if BAD_EVENT.contains(&code) => stopped.is_none_or(|bad| bad < records),
         (400, BAD_INDEX) => true,
         // A success that is none, as something between may answer; 0, 24, 25 and what is not known yet are successes.
         (200, code) => matches!(code, 1..=16 | 18..=23 | 26 | 27),
         _ => false,
     };
-    // Bad data without a number is searched for.
-    if !told || (status == 400 && code == BAD_DATA && stopped.is_none()) {
+    // What is bad without a number is searched for.
+    if !told || (status == 400 && BAD_EVENT.contains(&code) && stopped.is_none()) {
         return Reading::Nothing;
     }
     Reading::Items {
@@ -75,8 +81,20 @@ mod tests {
             (
                 400,
                 r#"{"text":"…","code":12,"invalid-event-number":0}"#,
-                None,
+                Some([Refused, Again, Again]),
             ),
+            (
+                400,
+                r#"{"text":"…","code":13,"invalid-event-number":2}"#,
+                Some([Delivered, Delivered, Refused]),
+            ),
+            (
+                400,
+                r#"{"text":"…","code":15,"invalid-event-number":1}"#,
+                Some([Delivered, Refused, Again]),
+            ),
+            (400, r#"{"text":"…","code":15}"#, None),
+            (400, r#"{"text":"…","code":14}"#, None),
             (200, r#"{"text":"Success","code":0}"#, None),
             (200, r#"{"text":"…","code":24}"#, None),
             (200, r#"{"text":"…","code":25}"#, None),
