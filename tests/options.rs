@@ -1,10 +1,11 @@
-//! README's option table and `--help` against the one table in the code.
+//! README's tables of options and formats, and `--help`, against the tables in the code.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use brooklet::config::{OPTIONS, PREFIX, destinations_help};
+use brooklet::encode::{FORMATS, Format};
 
 /// README.
 fn readme() -> String {
@@ -38,6 +39,50 @@ fn readme_has_every_option_and_no_other() {
         "README's option table is to be:\n{}",
         rows.join("\n")
     );
+}
+
+/// A number, its thousands apart.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[test]
+fn readme_has_every_format_and_no_other() {
+    let row = |format: &Format| {
+        let (header, before) = format.key_header;
+        let code = |text: &str| match text {
+            "" => "none".to_owned(),
+            text => format!("`{text}`"),
+        };
+        let record = match format.record_bytes {
+            usize::MAX => "no limit".to_owned(),
+            bytes => thousands(bytes),
+        };
+        format!(
+            "| `{}` | `{header}: {before}…` | {} | {} | {} | {record} |",
+            format.name,
+            code(format.path),
+            thousands(format.batch_bytes),
+            thousands(format.batch_records),
+        )
+    };
+    let expected: Vec<String> = FORMATS.iter().map(row).collect();
+    let readme = readme();
+    let (_, section) = readme.split_once("## Destinations").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next one");
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(rows, expected, "it is to be:\n{}", expected.join("\n"));
 }
 
 #[test]
