@@ -4,7 +4,7 @@
 
 use super::books::{self, Book, LOG_LEVEL, Promise};
 use super::matrix::{self, Target};
-use crate::harness::{MEMORY, Run, Scenario, binary};
+use crate::harness::{MEMORY, PATIENCE, Run, Scenario, binary, ships};
 use crate::lambda::InvocationReport;
 use crate::lambda::function::Invocation;
 use crate::lambda::setup::InitializationType;
@@ -862,6 +862,46 @@ fn a_bad_endpoint_is_named_and_the_others_ship() {
         assert!(lines.iter().all(|line| !line.contains("inert, no logs")));
     }
     assert_eq!(said(&sink), ["shipped", "shipped"]);
+}
+
+/// What a destination costs at most: when nothing was sent yet, when little was, and at a time over 20,000 records of 250 bytes.
+const LANE_MEMORY: [u64; 3] = [150_000, 750_000, 4_000_000];
+
+#[test]
+fn a_destination_more_costs_a_bounded_memory() {
+    let cost = |count: usize| -> [u64; 3] {
+        let sinks: Vec<Sink> = (0..count).map(|_| Sink::ok()).collect();
+        let mut run = with(&sinks)
+            .option("FLUSH", "periodic:20")
+            .unfrozen()
+            .alone()
+            .memory(MEMORY + 16 * 1024 * 1024)
+            .start();
+        let fresh = run.init().vitals.resident;
+        run.invoke(&Invocation::lines(3));
+        for sink in &sinks {
+            assert!(model::wait_records(sink, 3, PATIENCE));
+        }
+        let used = run.lambda.vitals().resident;
+        let mut sender = run.lambda.sender();
+        for number in 0..20 {
+            let body = batch(number * 1_000);
+            let answer = sender.post("POST", "/", &body).expect("answered");
+            assert_eq!(answer.status, 200);
+        }
+        for sink in &sinks {
+            assert!(model::wait_records(sink, 20_003, PATIENCE));
+        }
+        let peak = run.lambda.peak();
+        run.finish();
+        [fresh, used, peak]
+    };
+    let (one, four) = (cost(1), cost(4));
+    let told = format!("{one:?} bytes with one, {four:?} with four");
+    eprintln!("{told}");
+    for ((one, four), most) in one.into_iter().zip(four).zip(LANE_MEMORY) {
+        assert!(!ships() || four <= one + 3 * most, "{told}");
+    }
 }
 
 /// What `--check` prints, with these options and these lines on stdin.
