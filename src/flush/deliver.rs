@@ -73,10 +73,15 @@ impl Lane {
 
     /// The next payload, with what its format puts around the records within the limit.
     fn next_batch(&self, records_max: usize) -> Batch {
-        let frame = &self.options.format.frame;
-        let (beside, each) = self.encoder.beside(frame, self.bytes_max);
+        let (beside, each) = self.beside();
         let bytes = self.bytes_max.saturating_sub(beside);
         self.buffer.batch(bytes, each, records_max)
+    }
+
+    /// What a payload has beside its records, and what each of them adds, in bytes.
+    fn beside(&self) -> (usize, usize) {
+        let frame = &self.options.format.frame;
+        self.encoder.beside(frame, self.options.batch_bytes)
     }
 
     /// Sends one payload; `false` if it still waits.
@@ -106,7 +111,8 @@ impl Lane {
                         );
                     }
                     // What was too large once may not be for ever, so it is felt for in small steps.
-                    if batch.bytes > self.bytes_max / 2 {
+                    let (beside, each) = self.beside();
+                    if beside + each * batch.records + batch.bytes > self.bytes_max / 2 {
                         let more = self.bytes_max.saturating_add(self.bytes_max / 8 + 1);
                         self.bytes_max = more.min(self.options.batch_bytes);
                     }
@@ -135,7 +141,11 @@ impl Lane {
                     );
                     return false;
                 }
-                Outcome::TooLarge if batch.records > 1 => self.bytes_max = batch.bytes / 2,
+                Outcome::TooLarge if batch.records > 1 => {
+                    // Only the records become fewer.
+                    let (beside, each) = self.beside();
+                    self.bytes_max = beside + (each * batch.records + batch.bytes) / 2;
+                }
                 Outcome::TooLarge => {
                     self.refuse(batch, "413: one record is too large", deadline);
                     return true;
