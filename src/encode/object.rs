@@ -260,10 +260,19 @@ impl<'de> Visitor<'de> for Flat<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut known: Vec<Cow<'de, str>> = Vec::new();
+        // Names as they are written; only where one has an escape must they be read.
+        let (mut known, mut escaped): (Vec<&str>, bool) = (Vec::with_capacity(16), false);
         while let Some(key) = map.next_key::<&RawValue>()? {
-            let name = parse::plain(parse::inside(key.get()).unwrap_or_default());
-            if known.len() >= FLAT_KEYS_MAX || known.contains(&name) {
+            let name = key.get();
+            escaped |= name.contains('\\');
+            let twice = if escaped {
+                known
+                    .iter()
+                    .any(|own| parse::plain(own) == parse::plain(name))
+            } else {
+                known.contains(&name)
+            };
+            if twice || known.len() >= FLAT_KEYS_MAX {
                 return Err(A::Error::custom("not to be unfolded"));
             }
             known.push(name);
