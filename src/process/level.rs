@@ -3,6 +3,8 @@
 //! It never guesses: text without a logger's own mark has no level.
 //! It must not change a record: the logger's own word stays where it is.
 
+use super::token::{self, Kind};
+
 /// How grave a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -252,25 +254,32 @@ fn of_brackets(line: &[u8]) -> Option<Level> {
 
 /// A level among the first tokens, which are otherwise times, requests, threads and signs; `known` if a logger's mark stood before them.
 fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
-    let first_line = line.split(|byte| *byte == b'\n').next()?;
-    let (tabs, pipes) = (first_line.contains(&b'\t'), first_line.contains(&b'|'));
-    let tokens = first_line
-        .split(|byte| byte.is_ascii_whitespace() || *byte == b'|')
-        .filter(|token| !token.is_empty());
+    let (mut rest, mut tabs, mut pipes) = (line, false, false);
+    // Most lines have none of them.
+    if memchr::memchr3(b'\n', b'\t', b'|', line).is_some() {
+        let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
+        rest = line.get(..end)?;
+        (tabs, pipes) = (rest.contains(&b'\t'), rest.contains(&b'|'));
+    }
     let (mut known, mut dash, mut named) = (known, false, false);
-    for token in tokens.take(TOKENS_MAX) {
-        let bare = token
-            .strip_prefix(b"[")
-            .or_else(|| token.strip_prefix(b"("))
-            .unwrap_or(token);
+    for _ in 0..TOKENS_MAX {
+        let (token, kind) = token::next(&mut rest)?;
+        let bare = match token {
+            [b'[' | b'(', bare @ ..] => bare,
+            _ => token,
+        };
         let marked = bare.len() < token.len() || token.ends_with(b":");
-        let end = bare
-            .iter()
-            .rposition(|byte| byte.is_ascii_alphanumeric())
-            .map_or(0, |at| at + 1);
-        let word = bare.get(..end).unwrap_or_default();
+        let mut word = bare;
+        while let [head @ .., last] = word
+            && !last.is_ascii_alphanumeric()
+        {
+            word = head;
+        }
         if known && !named {
-            let capital = || find(VALUES, word).filter(|_| is_capital(word) && (pipes || marked));
+            let capital = || {
+                let may_be = (pipes || marked) && is_capital(word);
+                may_be.then(|| find(VALUES, word)).flatten()
+            };
             let level = if tabs || marked {
                 find(WORDS, word).or_else(|| find(VALUES, word).filter(|_| tabs))
             } else {
@@ -279,13 +288,13 @@ fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
             // Monolog: `app.ERROR:`.
             let channel = || {
                 let at = word.iter().rposition(|byte| *byte == b'.')?;
-                let level = word
-                    .get(at + 1..)
-                    .filter(|word| is_capital(word) && marked)?;
-                of_word_value(level)
+                of_word_value(word.get(at + 1..).filter(|word| is_capital(word))?)
             };
-            if let Some(level) = level.or_else(capital).or_else(channel) {
-                return Some(level);
+            let level = level
+                .or_else(capital)
+                .or_else(|| marked.then(channel).flatten());
+            if level.is_some() {
+                return level;
             }
         }
         let sign = token == b"-";
@@ -295,7 +304,7 @@ fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
                 return None;
             }
             named = false;
-        } else if !is_time(word, known) && !is_beside(token) {
+        } else if !Kind::of_word(word, token, &kind).is_time(known) && !is_beside(token, &kind) {
             if !dash {
                 return None;
             }
@@ -306,41 +315,11 @@ fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
     None
 }
 
-/// A time or a date; behind one also a number.
-fn is_time(word: &[u8], known: bool) -> bool {
-    let digits = word.iter().any(u8::is_ascii_digit);
-    let signs = word
-        .iter()
-        .any(|byte| matches!(byte, b'-' | b':' | b'/' | b'.'));
-    let rest = word.iter().all(|byte| {
-        matches!(
-            byte,
-            b'0'..=b'9'
-                | b'-'
-                | b':'
-                | b'/'
-                | b'.'
-                | b','
-                | b'+'
-                | b'T'
-                | b'Z'
-                | b'A'
-                | b'P'
-                | b'M'
-        )
-    });
-    digits && rest && (signs || known)
-}
-
 /// What loggers write between the time and the level: a request id, a thread in brackets, a sign.
-fn is_beside(token: &[u8]) -> bool {
-    let id = token.len() == 36
-        && token
-            .iter()
-            .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
-    let sign = token.iter().all(u8::is_ascii_punctuation);
+fn is_beside(token: &[u8], kind: &Kind) -> bool {
+    let id = token.len() == 36 && kind.is_id();
     let word = matches!(token, b"undefined" | b"main" | b"AM" | b"PM" | b"UTC");
-    id || sign || word || token.starts_with(b"[") || token.ends_with(b"]")
+    id || kind.is_sign() || word || token.starts_with(b"[") || token.ends_with(b"]")
 }
 
 /// A line that begins with a word.
@@ -581,5 +560,168 @@ mod tests {
     fn a_long_line_is_looked_at_no_further_than_its_beginning() {
         let line = format!("time=1 {} level=error", "x".repeat(500));
         assert_eq!(of_text(&line), None);
+    }
+
+    #[test]
+    fn tokens_are_read_as_by_the_book() {
+        const PIECES: &[&str] = &[
+            "2024-05-20T16:29:45.009Z",
+            "2024/05/20",
+            "16:29:45,009",
+            "4711",
+            "8",
+            "PM",
+            "UTC",
+            "main",
+            "undefined",
+            "4b142fc3-17b8-4cdb-a46b-a8dbe7918715",
+            "4b142fc3-17b8-4cdb-a46b-a8dbe791871x",
+            "[main]",
+            "[2024-05-20",
+            "(7)",
+            "INFO",
+            "info",
+            "[WARN]",
+            "(error",
+            "notice",
+            "NOTICE",
+            "NOTICE:",
+            "[fine]",
+            "app.ERROR:",
+            "app.error:",
+            "app.ERROR",
+            "logger",
+            "com.x.Foo",
+            "-",
+            "--",
+            "|",
+            "||",
+            ":",
+            "]",
+            "[",
+            "T",
+            "é",
+            "\u{1}",
+            "WARN+1",
+            "FAIL",
+            "x]",
+            "DEBUG]:",
+            "",
+        ];
+        const GAPS: &[&str] = &[
+            " ", " ", " ", " ", "  ", "\t", "|", " | ", "\n", "\r", "\u{b}", "\u{c}", "",
+        ];
+        let mut seed = 5_u64;
+        let mut one = |from: &[&'static str]| -> &'static str {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = usize::try_from(seed >> 33).expect("small") % from.len();
+            from.get(at).expect("one of them")
+        };
+        let mut found = 0;
+        for round in 0..200_000 {
+            let line: String = (0..round % 10)
+                .flat_map(|_| [one(PIECES), one(GAPS)])
+                .collect();
+            for known in [false, true] {
+                let level = of_tokens(line.as_bytes(), known);
+                assert_eq!(level, slow_of_tokens(line.as_bytes(), known), "{line:?}");
+                found += usize::from(level.is_some());
+            }
+        }
+        assert!(found > 20_000, "{found}");
+    }
+
+    /// The same by the book, as it was first written: token by token, each looked at as often as it takes.
+    fn slow_of_tokens(line: &[u8], known: bool) -> Option<Level> {
+        let first_line = line.split(|byte| *byte == b'\n').next()?;
+        let (tabs, pipes) = (first_line.contains(&b'\t'), first_line.contains(&b'|'));
+        let tokens = first_line
+            .split(|byte| byte.is_ascii_whitespace() || *byte == b'|')
+            .filter(|token| !token.is_empty());
+        let (mut known, mut dash, mut named) = (known, false, false);
+        for token in tokens.take(TOKENS_MAX) {
+            let bare = token
+                .strip_prefix(b"[")
+                .or_else(|| token.strip_prefix(b"("))
+                .unwrap_or(token);
+            let marked = bare.len() < token.len() || token.ends_with(b":");
+            let end = bare
+                .iter()
+                .rposition(|byte| byte.is_ascii_alphanumeric())
+                .map_or(0, |at| at + 1);
+            let word = bare.get(..end).unwrap_or_default();
+            if known && !named {
+                let capital =
+                    || find(VALUES, word).filter(|_| is_capital(word) && (pipes || marked));
+                let level = if tabs || marked {
+                    find(WORDS, word).or_else(|| find(VALUES, word).filter(|_| tabs))
+                } else {
+                    capitals(word)
+                };
+                // Monolog: `app.ERROR:`.
+                let channel = || {
+                    let at = word.iter().rposition(|byte| *byte == b'.')?;
+                    let level = word
+                        .get(at + 1..)
+                        .filter(|word| is_capital(word) && marked)?;
+                    of_word_value(level)
+                };
+                if let Some(level) = level.or_else(capital).or_else(channel) {
+                    return Some(level);
+                }
+            }
+            let sign = token == b"-";
+            if named {
+                // Python: `time - logger - LEVEL - text`; a word behind a dash without another one is text.
+                if !sign {
+                    return None;
+                }
+                named = false;
+            } else if !slow_is_time(word, known) && !slow_is_beside(token) {
+                if !dash {
+                    return None;
+                }
+                named = true;
+            }
+            (known, dash) = (true, sign);
+        }
+        None
+    }
+
+    /// A time or a date; behind one also a number.
+    fn slow_is_time(word: &[u8], known: bool) -> bool {
+        let digits = word.iter().any(u8::is_ascii_digit);
+        let signs = word
+            .iter()
+            .any(|byte| matches!(byte, b'-' | b':' | b'/' | b'.'));
+        let rest = word.iter().all(|byte| {
+            matches!(
+                byte,
+                b'0'..=b'9'
+                    | b'-'
+                    | b':'
+                    | b'/'
+                    | b'.'
+                    | b','
+                    | b'+'
+                    | b'T'
+                    | b'Z'
+                    | b'A'
+                    | b'P'
+                    | b'M'
+            )
+        });
+        digits && rest && (signs || known)
+    }
+
+    /// What loggers write between the time and the level: a request id, a thread in brackets, a sign.
+    fn slow_is_beside(token: &[u8]) -> bool {
+        let id = token.len() == 36
+            && token
+                .iter()
+                .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+        let sign = token.iter().all(u8::is_ascii_punctuation);
+        let word = matches!(token, b"undefined" | b"main" | b"AM" | b"PM" | b"UTC");
+        id || sign || word || token.starts_with(b"[") || token.ends_with(b"]")
     }
 }

@@ -14,6 +14,7 @@ mod redact;
 mod sample;
 mod select;
 mod synthetic;
+mod token;
 
 use std::borrow::Cow;
 
