@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::line;
 use crate::config::{self, DryRun, Environment};
 use crate::encode::{self, Encode};
-use crate::parse::{self, Event, Item};
+use crate::parse::{self, Event, Facts, Item};
 use crate::process::{self, Dropped, Multiline, Offer, Record, Scratch, Stream};
 
 /// What a record is part of, in the ids that are shown.
@@ -104,6 +104,7 @@ impl Shown {
             time: None,
             kind: Cow::Borrowed("function"),
             record: &record,
+            facts: Facts::default(),
             extra: Vec::new(),
         };
         self.take(number, &mut event);

@@ -3,7 +3,7 @@
 //! It lends and never interprets: what a level means is the business of `process`.
 
 use super::fields::Fields;
-use super::members::Members;
+use super::scan::Scan;
 use super::text;
 
 /// What `process` wants to know of a record that is an object.
@@ -25,26 +25,59 @@ pub struct Facts<'a> {
     pub timestamp: bool,
 }
 
-/// Reads the facts out of valid JSON; a record that is not an object has none.
+/// Reads the facts out of a record; one that is not an object has none.
 ///
 /// A known name with a value of another kind is passed over, as it is the function's own.
 #[must_use]
-pub fn facts<'a>(record: &'a str) -> Facts<'a> {
-    let mut facts = Facts::default();
-    if !record.starts_with('{') {
-        return facts;
+pub fn facts(record: &str) -> Facts<'_> {
+    object(record).unwrap_or_default()
+}
+
+/// Reads the facts out of a text that is one JSON object and nothing else.
+#[must_use]
+pub fn object(text: &str) -> Option<Facts<'_>> {
+    let mut scan = Scan::new(text);
+    let facts = members(&mut scan)?;
+    scan.is_over().then_some(facts)
+}
+
+/// Takes any value, and reads the facts out of it on the way.
+pub(super) fn value<'a>(scan: &mut Scan<'a>) -> Option<(&'a str, Facts<'a>)> {
+    if !scan.is_object() {
+        return Some((scan.value()?, Facts::default()));
     }
-    let mut msg = None;
-    let mut rank = LEVELS.len();
-    let mut level = |facts: &mut Facts<'a>, at: usize, value: Option<&'a str>| {
-        if at < rank
-            && let Some(word) = value.and_then(word)
-        {
-            (rank, facts.level) = (at, Some(word));
-        }
-    };
-    for (name, value) in Members::of(record) {
-        match name.as_bytes() {
+    let from = scan.at();
+    let facts = members(scan)?;
+    Some((scan.since(from), facts))
+}
+
+/// Takes an object.
+fn members<'a>(scan: &mut Scan<'a>) -> Option<Facts<'a>> {
+    let (mut found, mut first) = (Found::default(), true);
+    scan.open()?;
+    while let Some(name) = scan.name(first)? {
+        found.take(name.plain().as_bytes(), scan.value()?);
+        first = false;
+    }
+    Some(found.facts())
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    /// The facts.
+    facts: Facts<'a>,
+    /// What stands for the message where there is none.
+    msg: Option<&'a str>,
+    /// The place of the level's name among [`LEVELS`].
+    rank: Option<usize>,
+}
+
+impl<'a> Found<'a> {
+    /// Takes notice of a member.
+    fn take(&mut self, name: &[u8], value: &'a str) {
+        let facts = &mut self.facts;
+        match name {
             b"requestId" => facts.request_id = string(value).or(facts.request_id),
             b"AWSRequestId" | b"function_request_id" => {
                 facts.request_id = facts.request_id.or_else(|| string(value));
@@ -53,18 +86,33 @@ pub fn facts<'a>(record: &'a str) -> Facts<'a> {
             b"droppedRecords" => facts.dropped_records = value.parse().unwrap_or(0),
             b"tracing" => facts.trace = Fields::of(value).inside("value"),
             b"message" => facts.message = given(value),
-            b"msg" => msg = given(value),
+            b"msg" => self.msg = given(value),
             b"timestamp" => facts.timestamp = true,
-            b"log" => level(&mut facts, LOG, Fields::of(value).get("level")),
+            b"log" => self.level(LOG, Fields::of(value).get("level")),
             other => {
                 if let Some(at) = level_rank(other) {
-                    level(&mut facts, at, Some(value));
+                    self.level(at, Some(value));
                 }
             }
         }
     }
-    facts.message = facts.message.or(msg);
-    facts
+
+    /// Takes notice of a level, if it is one, under the name of this rank.
+    fn level(&mut self, rank: usize, value: Option<&'a str>) {
+        if self.rank.is_none_or(|known| rank < known)
+            && let Some(word) = value.and_then(word)
+        {
+            (self.rank, self.facts.level) = (Some(rank), Some(word));
+        }
+    }
+
+    /// All that was found.
+    fn facts(self) -> Facts<'a> {
+        Facts {
+            message: self.facts.message.or(self.msg),
+            ..self.facts
+        }
+    }
 }
 
 /// The names that loggers give the level, the one that is believed first before the others.
@@ -159,6 +207,21 @@ mod tests {
             (r#"{"text":"b"}"#, None),
         ] {
             assert_eq!(facts(record).message, expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_nothing_else() {
+        for (text, expected) in [
+            (r#"{"a":[1,{"b":null}]}"#, true),
+            ("{}", true),
+            ("{ }", true),
+            ("{a}", false),
+            ("{} {}", false),
+            ("[{}]", false),
+            (r#"{"a":1}x}"#, false),
+        ] {
+            assert_eq!(object(text).is_some(), expected, "{text}");
         }
     }
 }

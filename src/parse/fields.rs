@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::members::Members;
+use super::scan::Scan;
 use super::text;
 
 /// Names and values of an object, in their order.
@@ -15,7 +15,17 @@ impl<'a> Fields<'a> {
     /// Reads a valid object; anything else has no fields.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
-        Self(Members::of(json.trim_start()).collect())
+        Self::read(json).unwrap_or_default()
+    }
+
+    /// Reads an object.
+    fn read(json: &'a str) -> Option<Self> {
+        let (mut fields, mut scan) = (Vec::new(), Scan::new(json));
+        scan.open()?;
+        while let Some(name) = scan.name(fields.is_empty())? {
+            fields.push((name.plain(), scan.value()?));
+        }
+        Some(Self(fields))
     }
 
     /// The JSON text of a field's value.

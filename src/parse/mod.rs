@@ -6,21 +6,16 @@
 
 mod facts;
 mod fields;
-mod members;
+mod scan;
 mod text;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-pub use facts::{Facts, facts};
+pub use facts::{Facts, facts, object};
 pub use fields::Fields;
-use text::Text;
-pub use text::{cut, cut_inside, escape, inside, is_object, plain, plain_to};
+use scan::Scan;
+pub use text::{cut, cut_inside, escape, inside, plain, plain_to};
 
 /// One element of a telemetry batch, as the Telemetry and Logs API write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +26,8 @@ pub struct Event<'a> {
     pub kind: Cow<'a, str>,
     /// The event's `record`, as JSON text; `null` if it has none.
     pub record: &'a str,
+    /// What the record says, if it is an object.
+    pub facts: Facts<'a>,
     /// Fields beside `time`, `type` and `record`, as name and JSON text: the platform may add some.
     pub extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
@@ -50,7 +47,13 @@ pub enum Item<'a> {
 #[must_use]
 pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
     replace_lone_surrogates(body);
-    String::from_utf8_lossy(body)
+    lossy(body)
+}
+
+/// A body as text, every byte that is none replaced.
+fn lossy(body: &[u8]) -> Cow<'_, str> {
+    // What replaces looks at one character after the other, and there is hardly ever anything to replace.
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
 /// The same for a body that others may hold too: then it is copied if something must be replaced.
@@ -60,7 +63,7 @@ pub fn clean_shared(body: &mut Arc<Vec<u8>>) -> Cow<'_, str> {
         let own: &mut Vec<u8> = Arc::make_mut(body);
         clean(own)
     } else {
-        String::from_utf8_lossy(body)
+        lossy(body)
     }
 }
 
@@ -82,32 +85,23 @@ pub fn count(body: &mut Arc<Vec<u8>>) -> usize {
 /// Reads a batch that went through [`clean`].
 #[must_use]
 pub fn batch(text: &str) -> Batch<'_> {
-    let rest = text.trim_start_matches(JSON_SPACE);
-    match rest.strip_prefix('[') {
-        Some(rest) => Batch {
-            rest,
-            state: State::First,
-        },
+    let mut scan = Scan::new(text);
+    let state = if scan.skip(b'[') {
+        State::First
+    } else if scan.is_over() {
         // An empty body holds nothing; anything else that is not an array is one thing that cannot be read.
-        None if rest.is_empty() => Batch {
-            rest,
-            state: State::Over,
-        },
-        None => Batch {
-            rest,
-            state: State::NotAnArray,
-        },
-    }
+        State::Over
+    } else {
+        State::NotAnArray
+    };
+    Batch { scan, state }
 }
-
-/// The white space of JSON.
-const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// The items of a batch.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
     /// What is not read yet.
-    rest: &'a str,
+    scan: Scan<'a>,
     /// Where in the array it begins.
     state: State,
 }
@@ -137,31 +131,24 @@ impl<'a> Iterator for Batch<'a> {
             }
             State::First | State::Next => {}
         }
-        self.rest = self.rest.trim_start_matches(JSON_SPACE);
-        if self.state == State::Next
-            && let Some(rest) = self.rest.strip_prefix(',')
-        {
-            self.rest = rest.trim_start_matches(JSON_SPACE);
-        }
-        self.state = State::Next;
-        if self.rest.is_empty() {
+        let scan = &mut self.scan;
+        if scan.is_over() || (self.state == State::Next && scan.skip(b',') && scan.is_over()) {
             // The closing bracket is missing: the body was cut short between two elements.
             self.state = State::Over;
             return Some(Item::Unreadable);
         }
-        if self.rest.starts_with(']') {
+        self.state = State::Next;
+        if scan.skip(b']') {
             self.state = State::Over;
             return None;
         }
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Event<'a>>();
-        if let Some(Ok(event)) = values.next() {
-            let read = values.byte_offset();
-            self.rest = self.rest.get(read..).unwrap_or_default();
+        let from = scan.at();
+        if let Some(event) = event(scan) {
             return Some(Item::Event(event));
         }
-        let skipped = end_of_element(self.rest.as_bytes());
-        self.rest = self.rest.get(skipped..).unwrap_or_default();
-        if self.rest.is_empty() {
+        scan.go_to(from);
+        scan.go_to(from + end_of_element(scan.rest()));
+        if scan.rest().is_empty() {
             self.state = State::Over;
         }
         Some(Item::Unreadable)
@@ -251,71 +238,57 @@ fn low_surrogate(body: &[u8], at: usize) -> bool {
         if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EventVisitor)
-    }
-}
-
 /// Fields that an event may have beside those that are known; the platform adds few, and an event with more is none of its.
 const EXTRA_MAX: usize = 64;
 
-/// Reads an event's object.
-struct EventVisitor;
-
-impl<'de> Visitor<'de> for EventVisitor {
-    type Value = Event<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a telemetry event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event<'de>, A::Error> {
-        let mut time = None;
-        let mut kind = None;
-        let mut record = "null";
-        let mut extra = Vec::new();
-        while let Some(Text(name)) = map.next_key()? {
-            match &*name {
-                "time" => time = Some(map.next_value::<&RawValue>()?.get()),
-                "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
-                "record" => record = map.next_value::<&RawValue>()?.get(),
-                _ if extra.len() >= EXTRA_MAX => {
-                    return Err(serde::de::Error::custom("too many unknown fields"));
-                }
-                _ => {
-                    let value = Cow::Borrowed(map.next_value::<&RawValue>()?.get());
-                    // As with a known one, the last of a name counts.
-                    match extra.iter_mut().find(|(known, _)| *known == name) {
-                        Some((_, last)) => *last = value,
-                        None => extra.push((name, value)),
-                    }
+/// Takes an event.
+fn event<'a>(scan: &mut Scan<'a>) -> Option<Event<'a>> {
+    let (mut time, mut kind, mut extra, mut first) = (None, None, Vec::new(), true);
+    let (mut record, mut facts) = ("null", Facts::default());
+    scan.open()?;
+    while let Some(name) = scan.name(first)? {
+        first = false;
+        let name = name.plain();
+        match &*name {
+            "time" => time = Some(scan.value()?),
+            "type" => kind = Some(scan.string()?.plain()),
+            "record" => (record, facts) = facts::value(scan)?,
+            _ if extra.len() >= EXTRA_MAX => return None,
+            _ => {
+                let value = Cow::Borrowed(scan.value()?);
+                // As with a known one, the last of a name counts.
+                match extra.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, last)) => *last = value,
+                    None => extra.push((name, value)),
                 }
             }
         }
-        // An empty type tells as little as none.
-        let Some(kind) = kind.filter(|kind: &Cow<'_, str>| !kind.is_empty()) else {
-            return Err(serde::de::Error::missing_field("type"));
-        };
-        // A time that is no text is passed on with what is not known, so that every `timestamp` is text.
-        let time = match time {
-            Some(value) if !value.starts_with('"') => {
-                extra.push((Cow::Borrowed("time"), Cow::Borrowed(value)));
-                None
-            }
-            other => other,
-        };
-        Ok(Event {
-            time,
-            kind,
-            record,
-            extra,
-        })
     }
+    // A time that is no text is passed on with what is not known, so that every `timestamp` is text.
+    let time = match time {
+        Some(value) if !value.starts_with('"') => {
+            extra.push((Cow::Borrowed("time"), Cow::Borrowed(value)));
+            None
+        }
+        other => other,
+    };
+    Some(Event {
+        time,
+        // An empty type tells as little as none.
+        kind: kind.filter(|kind: &Cow<'_, str>| !kind.is_empty())?,
+        record,
+        facts,
+        extra,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        reason = "an expectation that fails must stop a test where it stands"
+    )]
+
     use super::*;
 
     /// The records of the readable events, `!` for each unreadable item.
@@ -471,5 +444,150 @@ mod tests {
             assert_eq!(clean_shared(&mut body), expected);
             assert_eq!(body.as_ptr(), place, "the last one does not copy");
         }
+    }
+
+    /// Events as serde reads them, which says what JSON is.
+    mod model {
+        use std::borrow::Cow;
+        use std::fmt;
+
+        use serde::Deserialize;
+        use serde::de::{Deserializer, Error, MapAccess, Visitor};
+        use serde_json::value::RawValue;
+
+        /// `time`, `type`, `record` and all others.
+        #[derive(Debug, PartialEq)]
+        pub(super) struct Model<'a>(
+            pub(super) Option<&'a str>,
+            pub(super) String,
+            pub(super) &'a str,
+            pub(super) Vec<(String, &'a str)>,
+        );
+
+        impl<'de: 'a, 'a> Deserialize<'de> for Model<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(Reader)
+            }
+        }
+
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Model<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a telemetry event")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Model<'de>, A::Error> {
+                let (mut time, mut kind, mut record, mut extra) = (None, None, "null", Vec::new());
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    match &*name {
+                        "time" => time = Some(map.next_value::<&RawValue>()?.get()),
+                        "type" => kind = Some(map.next_value::<String>()?),
+                        "record" => record = map.next_value::<&RawValue>()?.get(),
+                        _ => {
+                            let value = map.next_value::<&RawValue>()?.get();
+                            // Where a name stands first, the last of its values counts.
+                            let mut known = extra.iter_mut();
+                            match known.find(|(known, _): &&mut (String, &str)| *known == *name) {
+                                Some(last) => last.1 = value,
+                                None => extra.push((name.into_owned(), value)),
+                            }
+                        }
+                    }
+                }
+                if let Some(value) = time.take_if(|value| !value.starts_with('"')) {
+                    extra.push(("time".to_owned(), value));
+                }
+                let kind = kind.filter(|kind: &String| !kind.is_empty());
+                let kind = kind.ok_or_else(|| Error::missing_field("type"))?;
+                Ok(Model(time, kind, record, extra))
+            }
+        }
+
+        /// The event that a text begins with, and where it ends.
+        pub(super) fn read(text: &str) -> Option<(Model<'_>, usize)> {
+            let mut values = serde_json::Deserializer::from_str(text).into_iter();
+            let event = values.next()?.ok()?;
+            Some((event, values.byte_offset()))
+        }
+    }
+
+    #[test]
+    fn an_event_is_what_another_reader_takes_for_one() {
+        const PIECES: &[&str] = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\\",
+            " ",
+            "\n",
+            "\t",
+            "7",
+            "-",
+            "\"type\":\"g\",",
+            "\"new\":8,",
+            "\"time\":7,",
+            "\"re\\u0063ord\":[1],",
+            ",\"x\\n\":{}",
+            "null",
+            "\\u00e9",
+            "\u{1}",
+            "é",
+        ];
+        let whole = [
+            r#"{"time":"2022-10-12T00:03:50.000Z","type":"function","record":"a\nb \u00e9"}"#,
+            r#" { "record" : {"level":"INFO","requestId":"r","n":[1,{"a":-1.5e3}]} , "typ\u0065" : "f\t" , "new":{"x":1} } ,"#,
+            r#"{"type":"platform.start","record":{"tracing":{"value":"Root=1"}},"record":{"msg":"m"}}"#,
+        ];
+        let mut seed = 11_u64;
+        let mut below = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(seed >> 33).expect("small") % below
+        };
+        let mut sound = 0;
+        for round in 0..200_000 {
+            let mut text = whole[round % whole.len()].to_owned();
+            for _ in 0..below(3) {
+                let cut = |text: &str, at: usize| {
+                    (at..).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+                };
+                let from = cut(&text, below(text.len()));
+                let to = cut(&text, (from + below(8)).min(text.len()));
+                let to = if below(2) == 0 { from } else { to };
+                let piece = if below(3) == 0 {
+                    ""
+                } else {
+                    PIECES[below(PIECES.len())]
+                };
+                text.replace_range(from..to, piece);
+            }
+            let mut scan = Scan::new(&text);
+            let seen = event(&mut scan).map(|event| {
+                assert_eq!(event.facts, super::facts(event.record));
+                let extra = event.extra.iter();
+                let extra = extra.map(|(name, value)| {
+                    let Cow::Borrowed(value) = *value else {
+                        panic!("copied");
+                    };
+                    (name.clone().into_owned(), value)
+                });
+                let event = model::Model(
+                    event.time,
+                    event.kind.into_owned(),
+                    event.record,
+                    extra.collect(),
+                );
+                (event, scan.at())
+            });
+            sound += usize::from(seen.is_some());
+            assert_eq!(seen, model::read(&text), "{text:?}");
+        }
+        assert!(sound > 80_000, "{sound}");
     }
 }

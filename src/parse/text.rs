@@ -3,39 +3,6 @@
 //! Nothing here allocates for a string without escapes.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
-
-/// A string, borrowed where it holds no escape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-/// Reads a string.
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
-    }
-}
 
 /// The inside of a JSON string, escapes as they came; `None` for any other value.
 #[must_use]
@@ -44,12 +11,6 @@ pub fn inside(json: &str) -> Option<&str> {
         [b'"', .., b'"'] => json.get(1..json.len() - 1),
         _ => None,
     }
-}
-
-/// Whether a text is one JSON object and nothing else.
-#[must_use]
-pub fn is_object(text: &str) -> bool {
-    text.starts_with('{') && text.ends_with('}') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// The plain text of the inside of a JSON string; a bad escape stands for itself.
@@ -210,21 +171,6 @@ mod tests {
         assert_eq!(plain(r"a\xb\"), r"a\xb\");
         assert_eq!(plain(r"\u12"), r"\u12");
         assert_eq!(plain(r"\ud83dx"), "\u{fffd}x");
-    }
-
-    #[test]
-    fn an_object_is_nothing_else() {
-        for (text, expected) in [
-            (r#"{"a":[1,{"b":null}]}"#, true),
-            ("{}", true),
-            ("{ }", true),
-            ("{a}", false),
-            ("{} {}", false),
-            ("[{}]", false),
-            (r#"{"a":1}x}"#, false),
-        ] {
-            assert_eq!(is_object(text), expected, "{text}");
-        }
     }
 
     #[test]

@@ -39,9 +39,9 @@ pub(super) fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
     if let Some(object) = object {
         let plain = parse::plain(object);
         let plain = plain.trim();
-        if parse::is_object(plain) {
+        if let Some(facts) = parse::object(plain) {
             document.clear();
-            open(plain, &parse::facts(plain), document);
+            open(plain, &facts, document);
             let facts = parse::facts(document);
             return Content {
                 line: Some(line),
@@ -79,7 +79,7 @@ fn open(record: &str, facts: &Facts<'_>, out: &mut String) {
     if let (Some(message), Some(inside)) = (wrapped, wrapped.and_then(line)) {
         let plain = parse::plain(inside);
         let plain = plain.trim();
-        if parse::is_object(plain) {
+        if parse::object(plain).is_some() {
             let from = message.as_ptr().addr() - record.as_ptr().addr();
             for part in [
                 record.get(..from),

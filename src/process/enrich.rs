@@ -279,7 +279,7 @@ impl Stream {
     /// A record with all that the stream knows of its request.
     fn known_of<'a>(&'a self, request_id: Option<&'a str>) -> Record<'a> {
         let current = &self.current;
-        let is_current = request_id.is_some() && request_id == known(&current.request_id);
+        let is_current = request_id.is_some_and(|id| is_same(id, &current.request_id));
         let cold_start = match request_id {
             Some(id) => known(&self.first).map(|first| first == id),
             // Before the first request everything belongs to the cold start.
@@ -311,13 +311,18 @@ fn request_of<'a>(
     match kind {
         // What a function calls `requestId` may be that of another service, of which the stream knows nothing.
         "function" => own
-            .filter(|id| own == current || started.has(id))
+            .filter(|id| current.is_some_and(|current| is_same(id, current)) || started.has(id))
             .or(current),
         // The Logs API's word of a death, a text.
         "platform.fault" => current,
         // Extensions log outside of any request, and the platform tells which one it means.
         _ => own,
     }
+}
+
+/// Whether two ids are the same; mostly they are one and the same text.
+fn is_same(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
 }
 
 /// The bytes of a request's id; a longer one is something else.

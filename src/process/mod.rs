@@ -135,7 +135,7 @@ pub fn process<'a, 'body>(
 ) -> (Result<Record<'a>, Dropped<'a>>, Option<Signal<'body>>) {
     stream.begin_event();
     let raw = event.record;
-    let facts = parse::facts(raw);
+    let facts = event.facts;
     let is_platform = event.kind.starts_with(platform::PREFIX);
     let (mut signal, mut failed) = (None, false);
     let Scratch {

@@ -6,7 +6,7 @@
 use super::Pattern;
 use super::content;
 use super::platform;
-use crate::parse::{self, Event};
+use crate::parse::{self, Event, Facts};
 
 /// The lines of a record.
 const LINES_MAX: usize = 1000;
@@ -47,6 +47,7 @@ impl Held {
             time: self.time.as_deref(),
             kind: "function".into(),
             record: &self.text,
+            facts: Facts::default(),
             extra: Vec::new(),
         }
     }
@@ -147,6 +148,7 @@ mod tests {
                 }
                 .into(),
                 record: &record,
+                facts: Facts::default(),
                 extra: Vec::new(),
             };
             let offer = multiline.offer(&event);
@@ -207,6 +209,7 @@ mod tests {
             time: None,
             kind: "function".into(),
             record: "\"A\"",
+            facts: Facts::default(),
             extra: Vec::new(),
         };
         assert_eq!(

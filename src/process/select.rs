@@ -114,6 +114,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::parse::Facts;
 
     fn select(types: [bool; 3]) -> Select {
         let [platform, function, extension] = types;
@@ -132,6 +133,7 @@ mod tests {
             time: None,
             kind: Cow::Borrowed(kind),
             record,
+            facts: Facts::default(),
             extra: Vec::new(),
         };
         let kept = select(types).by_type(&event).is_ok();

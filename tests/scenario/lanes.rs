@@ -656,8 +656,11 @@ fn a_flood_costs_the_hanging_one_its_records_and_the_other_none() {
             let answer = sender.post("POST", "/", &batch(number * 1_000)).unwrap();
             assert_eq!(answer.status, 200, "batch {number}");
             let took = began.elapsed();
-            assert!(took < Duration::from_millis(300), "{took:?}");
-            if took > Duration::from_millis(100) {
+            assert!(
+                took < noise::at_worst(Duration::from_millis(300)),
+                "{took:?}"
+            );
+            if took > noise::at_worst(Duration::from_millis(100)) {
                 slow.push((number, took));
             }
         }
