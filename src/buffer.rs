@@ -1,6 +1,6 @@
 //! Encoded fragments that wait to be sent, bounded in bytes.
 //!
-//! Fragments lie one behind the other, each with its separator, in segments of [`SEGMENT_BYTES`], so that nothing is copied when a payload is cut or the oldest is dropped, and memory goes back segment by segment.
+//! Fragments lie one behind the other, each with its separator, in segments of [`SEGMENT_BYTES`], so that nothing is copied when a payload is cut or the oldest is dropped, and an emptied one is filled again until there is [rest](Buffer::rest).
 //! A payload is a number of fragments from the front: it stays here until it is [released](Buffer::release), so what could not be sent is still where it was.
 
 use std::collections::VecDeque;
@@ -10,6 +10,9 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 
 /// A segment with less room than this is left alone, so that it need not grow for an ordinary fragment.
 const SLACK_BYTES: usize = 2 * 1024;
+
+/// Emptied segments that are kept while more comes: an ordinary payload's.
+const SPARE_MAX: usize = 16;
 
 /// Some fragments in one piece of memory.
 #[derive(Debug, Default)]
@@ -48,8 +51,8 @@ impl Segment {
 pub struct Buffer {
     /// Oldest first; only the last one grows.
     segments: VecDeque<Segment>,
-    /// An emptied segment, to be filled again.
-    spare: Option<Segment>,
+    /// Emptied segments, to be filled again: fresh memory costs more than what is written to it.
+    spare: Vec<Segment>,
     /// Bytes of the fragments that wait, separators included.
     bytes: usize,
     /// Fragments that wait.
@@ -73,7 +76,7 @@ impl Buffer {
     pub fn new(bytes_max: usize) -> Self {
         Self {
             segments: VecDeque::new(),
-            spare: None,
+            spare: Vec::new(),
             bytes: 0,
             records: 0,
             bytes_max,
@@ -96,7 +99,7 @@ impl Buffer {
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let full = |segment: &Segment| segment.data.len() + SLACK_BYTES > SEGMENT_BYTES;
         if self.segments.back().is_none_or(full) {
-            let mut fresh = self.spare.take().unwrap_or_default();
+            let mut fresh = self.spare.pop().unwrap_or_default();
             fresh.data.reserve_exact(SEGMENT_BYTES);
             self.segments.push_back(fresh);
         }
@@ -195,6 +198,12 @@ impl Buffer {
         }
     }
 
+    /// Gives memory back, but for one segment: nothing comes for a while.
+    pub fn rest(&mut self) {
+        self.spare.truncate(1);
+        self.spare.shrink_to(1);
+    }
+
     /// Takes the oldest fragments out: they were delivered, refused or dropped.
     pub fn release(&mut self, records: usize) {
         let mut left = records;
@@ -217,8 +226,8 @@ impl Buffer {
                 empty.ends.clear();
                 empty.gone = 0;
                 // One that grew for an unusual fragment gives its memory back.
-                if empty.data.capacity() <= SEGMENT_BYTES {
-                    self.spare = Some(empty);
+                if empty.data.capacity() <= SEGMENT_BYTES && self.spare.len() < SPARE_MAX {
+                    self.spare.push(empty);
                 }
             }
         }
@@ -319,8 +328,12 @@ mod tests {
         }
         assert_eq!(seen, expected);
         assert!(buffer.segments.is_empty());
-        let kept = buffer.spare.map_or(0, |spare| spare.data.capacity());
-        assert!(kept <= SEGMENT_BYTES, "{kept}");
+        let kept = |buffer: &Buffer| -> usize {
+            buffer.spare.iter().map(|spare| spare.data.capacity()).sum()
+        };
+        assert!(kept(&buffer) <= SPARE_MAX * SEGMENT_BYTES);
+        buffer.rest();
+        assert!(kept(&buffer) <= SEGMENT_BYTES);
     }
 
     #[test]

@@ -28,16 +28,19 @@ impl Lane {
         while self.is_crowded() && self.is_away() && self.fallback.is_some() {
             let batch = self.next_batch(self.options.batch_records);
             if !self.put_aside(batch, "not delivered in time", deadline) {
-                return;
+                break;
             }
+        }
+        if self.is_away() {
+            self.rest();
         }
     }
 
-    /// Sends full payloads.
+    /// Sends full payloads; where more follow, they want the same memory again at once.
     pub(super) fn send_full(&mut self, deadline: Deadline) {
         while self.is_due() && !deadline.has_passed() {
             if !self.send_one(deadline) {
-                return;
+                return self.rest();
             }
         }
     }
@@ -46,8 +49,18 @@ impl Lane {
     pub(super) fn send_all(&mut self, deadline: Deadline) {
         while self.waiting() > 0 && self.breaker.allows() && !deadline.has_passed() {
             if !self.send_one(deadline) {
-                return;
+                break;
             }
+        }
+        self.rest();
+    }
+
+    /// Gives back the memory that only sending takes.
+    fn rest(&mut self) {
+        self.buffer.rest();
+        self.destination.rest();
+        if let Some(fallback) = &mut self.fallback {
+            fallback.rest();
         }
     }
 

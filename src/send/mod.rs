@@ -167,7 +167,7 @@ const CONNECTION_AGE_MS: u64 = 4_000;
 /// A header's value that is shorter than this is too likely to be part of any text.
 const SECRET_CHARS_MIN: usize = 4;
 
-/// A payload buffer larger than this is given back after use, in bytes.
+/// A payload buffer larger than this is given back when there is rest, in bytes.
 const PAYLOAD_KEPT_BYTES: usize = 512 * 1024;
 
 impl Destination {
@@ -213,10 +213,14 @@ impl Destination {
         }
         let outcome = self.tries(payload.records, deadline, stats);
         self.used_ms = time::epoch_ms();
+        outcome
+    }
+
+    /// Gives memory back: nothing is sent for a while.
+    pub fn rest(&mut self) {
         if self.payload.capacity() > PAYLOAD_KEPT_BYTES {
             self.payload = Vec::new();
         }
-        outcome
     }
 
     /// Puts the payload together.
