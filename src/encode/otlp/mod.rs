@@ -178,37 +178,25 @@ impl Encode for Otlp {
         let sample = record
             .sample
             .and_then(|s| Some(Any::Double(s.parse().ok()?, s)));
-        for (key, value) in [
-            ("type", Some(Any::Plain(record.kind))),
-            ("faas.invocation_id", record.request_id.map(Any::Text)),
-            ("faas.coldstart", record.cold_start.map(Any::Bool)),
-            ("aws.lambda.tenant_id", record.tenant_id.map(Any::Text)),
-            ("log.record.uid", Some(Any::Id(record))),
-            ("sample", sample),
-            ("record", beside.map(Any::Json)),
-            // What the fields for them cannot hold.
-            (
-                "timestamp",
-                record
-                    .timestamp
-                    .filter(|_| time_ns.is_none())
-                    .map(Any::Json),
-            ),
-            (
-                "trace_id",
-                record
-                    .trace_id
-                    .filter(|_| trace_id.is_none())
-                    .map(Any::Text),
-            ),
-            (
-                "extra",
-                Some(Any::Fields(record.extra)).filter(|_| !record.extra.is_empty()),
-            ),
-        ] {
+        let mut pair = |key, value: Option<Any<'_>>| {
             if let Some(value) = value {
                 wire.pair(&ATTRIBUTES, key, &value);
             }
+        };
+        pair("type", Some(Any::Plain(record.kind)));
+        pair("faas.invocation_id", record.request_id.map(Any::Text));
+        pair("faas.coldstart", record.cold_start.map(Any::Bool));
+        pair("aws.lambda.tenant_id", record.tenant_id.map(Any::Text));
+        pair("log.record.uid", Some(Any::Id(record)));
+        pair("sample", sample);
+        pair("record", beside.map(Any::Json));
+        // What the fields for them cannot hold.
+        let unread = record.timestamp.filter(|_| time_ns.is_none());
+        pair("timestamp", unread.map(Any::Json));
+        let unread = record.trace_id.filter(|_| trace_id.is_none());
+        pair("trace_id", unread.map(Any::Text));
+        if !record.extra.is_empty() {
+            pair("extra", Some(Any::Fields(record.extra)));
         }
         wire.end_list();
         if let Some(trace_id) = trace_id {
@@ -267,19 +255,19 @@ fn trace_id(root: &str) -> Option<[u8; 16]> {
     let (time, own) = root.strip_prefix("1-")?.split_once('-')?;
     let (time, own): ([u8; 4], [u8; 12]) = (hex(time)?, hex(own)?);
     let mut id = [0; 16];
-    let bytes = time.into_iter().chain(own);
-    id.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+    let (first, rest) = id.split_at_mut(time.len());
+    first.copy_from_slice(&time);
+    rest.copy_from_slice(&own);
     Some(id)
 }
 
 /// The bytes of so many pairs of hex digits.
 fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let pairs = digits.as_bytes().chunks_exact(2);
     if digits.len() != 2 * N {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
         for digit in pair {
             let value = match digit {
                 b'0'..=b'9' => digit - b'0',

@@ -226,12 +226,22 @@ impl<'a> Wire<'a> {
             return self.copy(id);
         }
         self.name(field);
-        let mut text = [b'"'; 34];
-        let digits = id.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        for (to, digit) in text.iter_mut().skip(1).zip(digits) {
-            *to = if digit < 10 { b'0' } else { b'a' - 10 } + digit;
+        let digit = |half: u8| {
+            if half < 10 {
+                b'0' + half
+            } else {
+                b'a' - 10 + half
+            }
+        };
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(id) {
+            if let [high, low] = pair {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
+            }
         }
-        self.copy(text.get(..2 * id.len() + 2).unwrap_or_default());
+        self.out.push(b'"');
+        self.copy(text.get(..2 * id.len()).unwrap_or_default());
+        self.out.push(b'"');
     }
 
     /// The inside of a JSON string.
@@ -271,8 +281,26 @@ impl<'a> Wire<'a> {
 
     /// One of several values with names; a name that no JSON need escape.
     pub(super) fn pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
-        if self.json || !self.short_pair(list, key, value) {
-            self.long_pair(list, key, value);
+        match value {
+            Any::Text(inside) | Any::Clean(inside) if self.json => self.text_pair(key, inside),
+            _ if self.json || !self.short_pair(list, key, value) => {
+                self.long_pair(list, key, value);
+            }
+            _ => {}
+        }
+    }
+
+    /// A name with a text in JSON, in as few pieces as there are.
+    fn text_pair(&mut self, key: &str, inside: &str) {
+        self.comma();
+        for piece in [
+            "{\"key\":\"",
+            key,
+            "\",\"value\":{\"stringValue\":\"",
+            inside,
+            "\"}}",
+        ] {
+            self.copy(piece.as_bytes());
         }
     }
 
