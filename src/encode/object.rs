@@ -3,10 +3,6 @@
 //! JSON that came is copied as it came; only what we know ourselves is escaped here.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::{Encode, Options};
 use crate::parse;
@@ -226,65 +222,31 @@ fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
     if prefix.is_empty() {
         return;
     }
-    let read = json.starts_with('{')
-        && Flat { out, prefix }
-            .deserialize(&mut serde_json::Deserializer::from_str(json))
-            .is_ok();
-    if !read || out.len() == from {
+    // Names as they are written; only where one has an escape must they be read.
+    let (mut known, mut escaped, mut whole) = (Vec::with_capacity(16), false, true);
+    let read = parse::members(json, &mut |key, value| {
+        escaped |= key.contains('\\');
+        let twice = if escaped {
+            let is_same = |own: &&str| parse::plain(own) == parse::plain(key);
+            known.iter().any(is_same)
+        } else {
+            known.contains(&key)
+        };
+        if twice || known.len() >= FLAT_KEYS_MAX {
+            whole = false;
+        }
+        if !whole {
+            return;
+        }
+        known.push(key);
+        for piece in [prefix, b".", key.as_bytes(), b"\":"] {
+            out.extend_from_slice(piece);
+        }
+        self::json(out, value);
+    });
+    if !read || !whole || out.len() == from {
         out.truncate(from);
         value(out, name, Some(json));
-    }
-}
-
-/// Writes an object's fields as it reads them.
-struct Flat<'a> {
-    /// Where to.
-    out: &'a mut Vec<u8>,
-    /// What stands before the dot and the key: `,"name`.
-    prefix: &'a [u8],
-}
-
-impl<'de> DeserializeSeed<'de> for Flat<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Flat<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // Names as they are written; only where one has an escape must they be read.
-        let (mut known, mut escaped): (Vec<&str>, bool) = (Vec::with_capacity(16), false);
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            let name = key.get();
-            escaped |= name.contains('\\');
-            let twice = if escaped {
-                known
-                    .iter()
-                    .any(|own| parse::plain(own) == parse::plain(name))
-            } else {
-                known.contains(&name)
-            };
-            if twice || known.len() >= FLAT_KEYS_MAX {
-                return Err(A::Error::custom("not to be unfolded"));
-            }
-            known.push(name);
-            self.out.extend_from_slice(self.prefix);
-            self.out.push(b'.');
-            // The key keeps its closing quote.
-            let key = key.get().as_bytes();
-            self.out.extend_from_slice(key.get(1..).unwrap_or_default());
-            self.out.push(b':');
-            json(self.out, map.next_value::<&RawValue>()?.get());
-        }
-        Ok(())
     }
 }
 

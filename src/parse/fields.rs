@@ -64,6 +64,19 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Lends each member of an object, the inside of its name as it was written and the text of its value; `false` if it is no object.
+pub fn members<'a>(json: &'a str, take: &mut dyn FnMut(&'a str, &'a str)) -> bool {
+    let (mut scan, mut first) = (Scan::new(json), true);
+    let mut each = || {
+        scan.open()?;
+        while let Some(name) = scan.name(std::mem::take(&mut first))? {
+            take(name.inside(), scan.value()?);
+        }
+        Some(())
+    };
+    each().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use facts::{Facts, facts, object};
-pub use fields::Fields;
+pub use fields::{Fields, members};
 use scan::Scan;
 pub use text::{cut, cut_inside, escape, inside, plain, plain_to};
 

@@ -26,6 +26,11 @@ pub(super) struct Quoted<'a> {
 }
 
 impl<'a> Quoted<'a> {
+    /// What stands between its quotes.
+    pub(super) fn inside(self) -> &'a str {
+        self.inside
+    }
+
     /// The string as plain text.
     pub(super) fn plain(self) -> Cow<'a, str> {
         if self.escaped {
