@@ -173,8 +173,8 @@ impl ReceiveEnd {
             return;
         };
         let mut full = Vec::new();
-        // Nobody who has the turn waits for anything; one lane alone needs none.
-        let turn = if others.is_empty() {
+        // To the end, as a body that waits for room has its place too; one lane alone needs none.
+        let _turn = if others.is_empty() {
             None
         } else {
             let (take, end) = &self.turn;
@@ -189,7 +189,6 @@ impl ReceiveEnd {
         if let Err(body) = first.offer(body) {
             full.push((first, 0, body));
         }
-        drop(turn);
         if full.is_empty() {
             return;
         }
