@@ -1,7 +1,7 @@
 //! What each pure stage costs for a record, beside the bare path: `cargo bench --bench stages`.
 //!
 //! The bare path reads a batch and writes each record with nothing but its time, type and text.
-//! One iteration takes [`RECORDS`] records, so that a figure divided by that is one record's; compare figures of one run only.
+//! One iteration takes [`RECORDS`](input::RECORDS) records, so that a figure divided by that is one record's; compare figures of one run only.
 
 #![allow(missing_docs, reason = "a bench")]
 #![allow(
@@ -10,68 +10,20 @@
     reason = "a bench"
 )]
 
+mod input;
+
 use brooklet::encode;
-use brooklet::parse::{self, Event, Item};
+use brooklet::parse;
 use brooklet::process::{
-    self, Fields, Identity, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Stream,
+    self, Fields, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Stream,
 };
 use divan::Bencher;
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
+use flate2::{Compress, Compression, FlushCompress};
+use input::{RECORDS, events, identity, lines, logged, long_lines, objects};
 
 fn main() {
     divan::main();
-}
-
-/// The records of an iteration.
-const RECORDS: usize = 1000;
-
-/// A batch of lines as a Node function writes them, 190 bytes each with their event.
-fn lines() -> String {
-    batch(|n| {
-        format!(
-            r#""2026-11-22T10:00:00.{:03}Z\t4b142fc3-17b8-4cdb-a46b-a8dbe7918715\tINFO\torder {n} received: 3 items, 47.11 EUR\n""#,
-            n % 1000
-        )
-    })
-}
-
-/// A batch of lines of 200 bytes without anything to mask.
-fn long_lines() -> String {
-    batch(|n| {
-        let text = "the quick brown fox jumps over the lazy dog and the order is on its way to the customer ".repeat(2);
-        format!(r#""order {n}: {text} 2026-11-22 x""#)
-    })
-}
-
-/// A batch of the records of a JSON logger.
-fn objects() -> String {
-    batch(|n| {
-        format!(
-            r#"{{"timestamp":"2026-11-22T10:00:00.123Z","level":"INFO","requestId":"4b142fc3-17b8-4cdb-a46b-a8dbe7918715","message":"order {n} received","customer":{{"id":4711,"mail":"a.b@example.com"}}}}"#
-        )
-    })
-}
-
-/// A batch of function events.
-fn batch(record: impl Fn(usize) -> String) -> String {
-    let events: Vec<String> = (0..RECORDS)
-        .map(|n| {
-            format!(
-                r#"{{"time":"2026-11-22T10:00:00.123Z","type":"function","record":{}}}"#,
-                record(n)
-            )
-        })
-        .collect();
-    let start = r#"{"time":"2026-11-22T10:00:00.000Z","type":"platform.start","record":{"requestId":"4b142fc3-17b8-4cdb-a46b-a8dbe7918715","version":"$LATEST","tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1-5f35ae12-0c0fec141ab77a00bc047aa2;Sampled=1"}}}"#;
-    format!("[{start},{}]", events.join(","))
-}
-
-/// The readable events of a batch.
-fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
-    parse::batch(text).filter_map(|item| match item {
-        Item::Event(event) => Some(event),
-        Item::Unreadable => None,
-    })
 }
 
 /// Runs a batch through parse, process and encode.
@@ -82,13 +34,7 @@ fn run(bencher: Bencher<'_, '_>, text: &str, options: &Options) {
 /// The same in a format.
 fn run_as(format: &str, bencher: Bencher<'_, '_>, text: &str, options: &Options) {
     let mut encoder = (encode::format(format).unwrap().encoder)(&encode::Options::default());
-    encoder.identify(&Identity {
-        function_name: Some("orders".into()),
-        function_version: Some("$LATEST".into()),
-        region: Some("eu-central-1".into()),
-        account_id: Some("123456789012".into()),
-        ..Identity::default()
-    });
+    encoder.identify(&identity());
     let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
     let mut multiline = Multiline::new(options.multiline.clone());
     let mut out = Vec::new();
@@ -255,4 +201,44 @@ fn text_9_format(bencher: Bencher<'_, '_>, format: &str) {
 #[divan::bench(args = formats())]
 fn json_9_format(bencher: Bencher<'_, '_>, format: &str) {
     run_as(format, bencher, &objects(), &Options::default());
+}
+
+#[divan::bench]
+fn real_0_parse(bencher: Bencher<'_, '_>) {
+    read(bencher, &logged());
+}
+
+#[divan::bench]
+fn real_2_enriched(bencher: Bencher<'_, '_>) {
+    run(bencher, &logged(), &Options::default());
+}
+
+/// A payload of a thousand records, compressed with a compressor that is used again.
+fn gzip(bencher: Bencher<'_, '_>, text: &str, level: u32) {
+    let payload = input::payload("ndjson", text);
+    let mut compress = Compress::new(Compression::new(level), false);
+    let mut out = Vec::with_capacity(payload.len());
+    bencher
+        .counter(BytesCount::new(payload.len()))
+        .bench_local(move || {
+            compress.reset();
+            out.clear();
+            compress
+                .compress_vec(&payload, &mut out, FlushCompress::Finish)
+                .unwrap();
+            out.len()
+        });
+}
+
+/// The levels; the product takes the first.
+const LEVELS: [u32; 4] = [1, 2, 3, 6];
+
+#[divan::bench(args = LEVELS)]
+fn text_9_gzip(bencher: Bencher<'_, '_>, level: u32) {
+    gzip(bencher, &lines(), level);
+}
+
+#[divan::bench(args = LEVELS)]
+fn real_9_gzip(bencher: Bencher<'_, '_>, level: u32) {
+    gzip(bencher, &logged(), level);
 }
