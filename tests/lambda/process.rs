@@ -257,6 +257,19 @@ impl Process {
             .collect()
     }
 
+    /// The names of its threads, sorted.
+    pub(crate) fn thread_names(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let mut names: Vec<String> = std::fs::read_dir(tasks)
+            .into_iter()
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim_end().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// How many files and sockets it has open.
     pub(crate) fn open_files(&self) -> usize {
         let files = format!("/proc/{}/fd", self.pid.as_raw_nonzero());

@@ -189,6 +189,14 @@ impl Lambda {
             .unwrap_or_default()
     }
 
+    /// The names of the process's threads, sorted.
+    pub(crate) fn thread_names(&self) -> Vec<String> {
+        self.process
+            .as_ref()
+            .map(Process::thread_names)
+            .unwrap_or_default()
+    }
+
     /// How many files and sockets the process has open.
     pub(crate) fn open_files(&self) -> usize {
         self.process.as_ref().map_or(0, Process::open_files)

@@ -72,6 +72,32 @@ fn idle_it_needs_little() {
     }
 }
 
+/// A thread without a name has that of the thread that made it, so a name that stands here once must be there once.
+#[test]
+fn every_thread_is_named_for_what_it_does() {
+    let sinks = [Sink::ok(), Sink::ok()];
+    let mut run = Scenario::with(&sinks[0])
+        .option("ENDPOINT_2", &sinks[1].url("/second"))
+        .option("FLUSH", "end")
+        .unfrozen()
+        .start();
+    for number in 0..3 {
+        let answer = run
+            .lambda
+            .sender()
+            .post("POST", "/", &batch(number * 1_000));
+        assert_eq!(answer.unwrap().status, 200, "batch {number}");
+    }
+    run.invoke(&Invocation::lines(3));
+    let names = run.lambda.thread_names();
+    let (own, receive): (Vec<_>, Vec<_>) = names.iter().partition(|name| *name != "receive");
+    // The first asks for events, the others have a destination each.
+    assert_eq!(own, ["brooklet", "flush", "flush-2"], "{names:?}");
+    // Ours, and those that the listener's library makes for them.
+    assert!((1..=10).contains(&receive.len()), "{names:?}");
+    run.finish();
+}
+
 #[test]
 fn two_hundred_invocations_leave_nothing_behind() {
     let sink = Sink::ok();
