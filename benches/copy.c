@@ -26,6 +26,20 @@ static struct body bodies[BODIES];
 static int count, written, to_sink = -1;
 static char incoming[ROOM + 1];
 
+/* The number that a text begins with, and what is behind it. Nothing here may be a C library's that looks for the
+ * text's end first, as zig's do: these texts are long. */
+static size_t number(const char *text, const char **after)
+{
+    size_t value = 0;
+    while (*text == ' ')
+        text++;
+    for (; *text >= '0' && *text <= '9'; text++)
+        value = value * 10 + (size_t)(*text - '0');
+    if (after != NULL)
+        *after = text;
+    return value;
+}
+
 /* Finds the bodies in the file. All of it is in memory before the clock starts. */
 static void load_bodies(void)
 {
@@ -37,10 +51,11 @@ static void load_bodies(void)
     if (at == MAP_FAILED)
         fail("mmap");
     for (const char *end = at + about.st_size; at < end && count < BODIES; count++) {
-        char *after;
+        const char *after;
         bodies[count].packed = *at == 'g';
-        at = strchr(at, ' ');
-        bodies[count].length = strtoul(at, &after, 10);
+        while (*at != ' ')
+            at++;
+        bodies[count].length = number(at, &after);
         bodies[count].bytes = after + 1;
         at = after + 1 + bodies[count].length;
     }
@@ -86,6 +101,19 @@ static void send_body(void)
         fail("read from the sink");
 }
 
+/* The length of the POST whose first bytes are here; 0 while its head is not whole. */
+static size_t post_length(size_t have)
+{
+    size_t body = 0;
+    for (const char *at = incoming; at + 4 <= incoming + have; at++) {
+        if (memcmp(at, "\r\n\r\n", 4) == 0)
+            return (size_t)(at + 4 - incoming) + body;
+        if (*at == '\n' && strncasecmp(at + 1, "content-length:", 15) == 0)
+            body = number(at + 16, NULL);
+    }
+    return 0;
+}
+
 /* Reads one POST and answers it; 0 when the connection is over. */
 static int take_post(int from)
 {
@@ -96,11 +124,8 @@ static int take_post(int from)
             return 0;
         have += (size_t)got;
         incoming[have] = 0;
-        if (all > 0)
-            continue;
-        char *end = strstr(incoming, "\r\n\r\n"), *size = strcasestr(incoming, "\r\ncontent-length:");
-        if (end != NULL && size != NULL)
-            all = (size_t)(end + 4 - incoming) + strtoul(size + 17, NULL, 10);
+        if (all == 0)
+            all = post_length(have);
     }
     static const char taken[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     return write(from, taken, sizeof taken - 1) == (ssize_t)sizeof taken - 1;
