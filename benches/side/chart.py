@@ -5,7 +5,7 @@ It must stay readable on a light and on a dark page, and must compute nothing.
 
 from xml.sax.saxutils import escape
 
-WIDTH, LABEL, ROOM, ROW, HEAD, GAP = 760, 210, 430, 22, 34, 14
+WIDTH, LABEL, ROOM, ROW, HEAD, GAP = 760, 230, 430, 22, 34, 14
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .head { font-weight: 600 }

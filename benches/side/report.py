@@ -77,7 +77,7 @@ NAMES = {
     "otel": "`opentelemetry-lambda-extension` 0.2.0",
     "floor": "C floor",
 }
-SHORT = {"brooklet": "brooklet", "forwarder": "lambda-extension 1.1.1", "otel": "opentelemetry-l.-e. 0.2.0"}
+SHORT = {"brooklet": "brooklet", "forwarder": "lambda-extension", "otel": "opentelemetry-lambda-extension"}
 
 
 def beside(found):
@@ -104,6 +104,8 @@ def beside(found):
             if runs:
                 panels["peak"].append((SHORT[name] + label, median(runs, "peak_rss_kb") * 1.024e-3, own))
                 panels["cpu"].append((SHORT[name] + label, median(runs, "cpu_ms"), own))
+    floor = ("C floor: no TLS, nothing shipped", "%.2f MB" % (os.path.getsize(found["tools"]["floor"]) / 1e6), "–")
+    rows.append((*floor, quartiles(found["start"]["C floor, musl"]["wall"]), of(found["idle"]["floor"], "idle_rss_kb", 1.024e-3), "–", "–", 1))
     titles = [
         ("zip", "Layer, zipped", "MB"),
         ("start", "From exec to the first `next`", "ms"),
