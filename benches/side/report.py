@@ -221,14 +221,12 @@ A number with two others in brackets is the median with the quartiles; the runs 
 ## Side by side
 """ % (quick, found["minutes"], time.strftime("%Y-%m-%d"), revision(root), machine())]
     parts.append(table(("program", "binary", "zip", "exec to `next`, ms", "memory idle, MB", "memory at most, MB", "CPU for 100,000 records, ms", "threads"), rows))
-    parts.append("""
-Two numbers with a slash are without and with gzip.
-The forwarder (`benches/peers/forwarder`, %s) sends what it gets as it gets it, a request a batch: no gzip, no request id, no level, no buffer, no retry.
+    parts.append("\nTwo numbers with a slash are without and with gzip.")
+    if "forwarder" in found["tools"]:
+        parts.append("""The forwarder (`benches/peers/forwarder`, %s) sends what it gets as it gets it, a request a batch: no gzip, no request id, no level, no buffer, no retry.
 Neither of the two has done anything for TLS when it is idle: both do so when they send, and here nothing asks for it.
-The other crate subscribes to platform events alone, so it is given no load.
-
-## What is aimed at
-""" % found["forwarder_built"])
+The other crate subscribes to platform events alone, so it is given no load.""" % found["forwarder_built"])
+    parts.append("\n## What is aimed at\n")
     parts.append(targets(found))
     parts.append("""
 ## Start
@@ -259,15 +257,17 @@ The same lines with gzip, once and ten times in one invocation.
 Invocations of five lines with `BROOKLET_FLUSH=end` and a destination that answers at once, in milliseconds from the moment that the batch with `platform.runtimeDone` is handed over.
 """)
     parts.append(table(("program", "until it asks for the next event", "until the destination has the last request"), held))
+    if "forwarder" in found["hold"]:
+        parts.append("\nThe forwarder asks for the next event at once, before its records are sent, so that a freeze cuts them.")
     parts.append("""
-The forwarder asks for the next event at once, before its records are sent, so that a freeze cuts them.
-
 ## Threads
 
 %d under load: %s.
 """ % (len(threads), ", ".join(names)))
     if found["dependencies"]:
-        parts.append("## Dependencies\n\n%d crates are linked into brooklet, %d into the forwarder.\n" % found["dependencies"])
+        own, *other = found["dependencies"]
+        beside_it = ", %d into the forwarder" % other[0] if other else ""
+        parts.append("## Dependencies\n\n%d crates are linked into brooklet%s.\n" % (own, beside_it))
     if found["counts"]:
         parts.append("## Counts\n\nWhat a record costs in the pure stages, counted by valgrind; `benches/counts` holds these numbers in `.ci/run`.\n")
         parts.append(found["counts"])
