@@ -268,6 +268,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     let mut bytes = shared.link.buffer();
     bytes.reserve_exact(expected.min(BODY_BYTES_MAX));
     let end = read(request.as_reader(), &mut bytes);
+    let owed = shared.link.owes_answer();
     say!(
         Debug,
         "received {} bytes in {:?}",
@@ -297,6 +298,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
         });
     }
     answer(request, 200);
+    drop(owed);
 }
 
 /// Answers without a body; whether it arrives is the sender's business.

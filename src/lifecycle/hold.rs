@@ -14,6 +14,12 @@ use crate::time::{self, Deadline};
 /// An invocation is let go this long before it would time out.
 const INVOKE_MARGIN: Duration = Duration::from_millis(100);
 
+/// A batch that was taken is answered within so much at most, where the machine has time for it.
+const ANSWERS_TAKE: Duration = Duration::from_millis(2);
+
+/// How often it is seen whether it is.
+const ANSWERS_LOOK: Duration = Duration::from_micros(100);
+
 /// Invocations that are held without a word from the stream before it is taken to be dead.
 const SILENT_MAX: u32 = 3;
 
@@ -88,8 +94,19 @@ impl Flushing {
         }
         if !awaited.is_empty() {
             self.hold(request_id, awaited, until, past);
+            self.await_answers();
         }
         past.let_go(time::epoch_ms());
+    }
+
+    /// Waits until the platform has its answer to every batch that came whole, at most [`ANSWERS_TAKE`].
+    ///
+    /// A batch's records may be sent before the thread that took it gets its turn again; frozen in between, the answer comes after the thaw, and the platform may have handed the batch over once more.
+    fn await_answers(&self) {
+        let deadline = Deadline::after(ANSWERS_TAKE);
+        while !self.link.answers.are_given() && !deadline.has_passed() {
+            time::sleep(ANSWERS_LOOK);
+        }
     }
 
     /// Waits until the awaited lanes have sent what belongs to a request, or until there is no good reason to wait.

@@ -44,6 +44,36 @@ impl Gauge {
     }
 }
 
+/// How many batches were taken that the platform has no answer to yet.
+#[derive(Debug, Clone, Default)]
+pub struct Answers(Arc<AtomicUsize>);
+
+impl Answers {
+    /// One more, until what is returned is dropped.
+    #[must_use]
+    pub fn owed(&self) -> Owed {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Owed(self.clone())
+    }
+
+    /// Whether all were given.
+    #[must_use]
+    pub fn are_given(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// An answer that is owed, and given when this is dropped, by a panic too.
+#[derive(Debug)]
+pub struct Owed(Answers);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let Answers(owed) = &self.0;
+        owed.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Breaks off waiting for a destination's answer.
 #[derive(Debug, Clone, Default)]
 pub struct Hurry(Arc<AtomicBool>);

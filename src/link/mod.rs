@@ -23,7 +23,7 @@ use crossbeam_channel::{
     Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select_biased,
 };
 
-pub use self::backlog::{BACKLOG_BYTES_MAX, Backlog, Gauge, Hurry};
+pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Gauge, Hurry, Owed};
 use crate::time::Deadline;
 
 /// Bodies that may wait for the flush thread.
@@ -122,6 +122,8 @@ pub struct ReceiveEnd {
     spare: Receiver<Vec<u8>>,
     /// Whose turn it is to offer a body to all lanes, so that bodies of several connections reach them in one order, which their records' ids are counted in.
     turn: (Sender<()>, Receiver<()>),
+    /// What the platform waits for.
+    answers: Answers,
 }
 
 /// A turn, which ends whatever happens to the thread that has it.
@@ -147,6 +149,12 @@ struct Way {
 }
 
 impl ReceiveEnd {
+    /// Says that a batch is taken, and will be answered when what is returned is dropped.
+    #[must_use]
+    pub fn owes_answer(&self) -> Owed {
+        self.answers.owed()
+    }
+
     /// An empty buffer, one that was used before if there is one.
     #[must_use]
     pub fn buffer(&self) -> Vec<u8> {
@@ -395,6 +403,8 @@ const SPARE_BYTES_MAX: usize = 1024 * 1024;
 pub struct MainEnd {
     /// The way to each lane.
     pub lanes: Vec<LaneEnd>,
+    /// What the platform waits for.
+    pub answers: Answers,
     /// Reports in, with the lane they come from.
     reports: Receiver<(usize, Report)>,
 }
@@ -472,9 +482,11 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
         ways: Vec::new(),
         spare: spare_out,
         turn: bounded(1),
+        answers: Answers::default(),
     };
     let mut main_end = MainEnd {
         lanes: Vec::new(),
+        answers: receive_end.answers.clone(),
         reports: reports_out,
     };
     let flush_ends = (0..lanes).map(|lane| {
@@ -631,6 +643,22 @@ mod tests {
             flush.done(body);
         }
         assert!(put(&receive, BACKLOG_BYTES_MAX, Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn an_answer_is_owed_until_it_is_given_or_its_thread_panics() {
+        let (receive, _flush, main) = one_lane();
+        let owed = receive.owes_answer();
+        let other = receive.owes_answer();
+        drop(owed);
+        assert!(!main.answers.are_given());
+        std::thread::spawn(move || {
+            let _owed = other;
+            panic!("on purpose");
+        })
+        .join()
+        .expect_err("it panics");
+        assert!(main.answers.are_given());
     }
 
     #[test]
