@@ -28,6 +28,8 @@ pub mod stats;
 
 // Pure stages: no socket, no clock, no environment.
 
+pub mod digest;
+
 pub mod parse;
 
 pub mod process;
@@ -41,6 +43,8 @@ pub mod cadence;
 // Edges: sockets.
 
 pub mod http;
+
+pub mod aws;
 
 pub mod lambda;
 

@@ -2,6 +2,7 @@
 //!
 //! A bad value never fails the function: it is named once, with what was given and what is taken instead.
 
+mod aws;
 mod bulk;
 mod environment;
 mod lanes;
@@ -13,6 +14,7 @@ mod vendor;
 use std::fmt;
 use std::time::Duration;
 
+pub use aws::aws;
 pub use environment::{Environment, arguments};
 use lanes::All;
 pub use lanes::{Reach, destinations_help};

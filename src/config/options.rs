@@ -386,6 +386,15 @@ pub const OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        name: "AWS_ENDPOINT_URL",
+        default: "the service's own",
+        help: "Where services of AWS are called instead, such as a VPC endpoint; the standard `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` work too.",
+        show: Show::Address,
+        reach: Reach::Environment,
+        // `aws.rs` takes it, as secrets are needed before options are read.
+        parse: |value, _| values::url(value).map(|_| ()),
+    },
+    Opt {
         name: "LOG_LEVEL",
         default: "`warn`",
         help: "What brooklet itself says on stderr: `error`, `warn`, `info`, `debug`.",

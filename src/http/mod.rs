@@ -15,7 +15,7 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{self, HeaderMap, Method, Uri};
+use ureq::http::{self, HeaderMap, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
 use self::connect::{Connect, Unresolved};
@@ -99,6 +99,45 @@ pub enum Verb {
     Post,
     /// `PUT`.
     Put,
+}
+
+impl Verb {
+    /// The method as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// What a request's first lines say of a URL.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The header `host`: with the port if the URL has one, without user and password.
+    pub authority: String,
+    /// The path; a slash at least.
+    pub path: String,
+    /// What stands behind the question mark.
+    pub query: String,
+}
+
+impl Target {
+    /// That of a URL; empty for one that cannot be called.
+    #[must_use]
+    pub fn of(url: &str) -> Self {
+        let Ok(uri) = url.parse::<Uri>() else {
+            return Self::default();
+        };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        Self {
+            authority: authority.rsplit('@').next().unwrap_or_default().to_owned(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// An answer.
@@ -200,11 +239,7 @@ impl Client {
     /// # Errors
     /// When there is no whole answer, whatever the reason.
     pub fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
-        let method = match request.method {
-            Verb::Get => Method::GET,
-            Verb::Post => Method::POST,
-            Verb::Put => Method::PUT,
-        };
+        let method = request.method.name();
         let mut builder = http::Request::builder().method(method).uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
@@ -408,6 +443,25 @@ mod tests {
             Some("logs.example.com")
         );
         assert_eq!(host("nowhere"), Some("nowhere".to_owned()));
+    }
+
+    #[test]
+    fn a_url_is_taken_apart_as_a_request_says_it() {
+        let target = |authority: &str, path: &str, query: &str| Target {
+            authority: authority.into(),
+            path: path.into(),
+            query: query.into(),
+        };
+        for (url, expected) in [
+            (
+                "https://u:p@h:1/a%20b?c=d#e",
+                target("h:1", "/a%20b", "c=d"),
+            ),
+            ("http://[::1]:9", target("[::1]:9", "/", "")),
+            ("not a URL", target("", "", "")),
+        ] {
+            assert_eq!(Target::of(url), expected);
+        }
     }
 
     #[test]
