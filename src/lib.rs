@@ -30,6 +30,8 @@ pub mod stats;
 
 pub mod digest;
 
+pub mod gzip;
+
 pub mod parse;
 
 pub mod process;

@@ -28,7 +28,7 @@ import server  # noqa: E402
 
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 # In the order in which they are passed.
-MODULES = []
+MODULES = ["destinations"]
 
 
 class Bench:
@@ -73,7 +73,7 @@ def main(words):
             failed += problem is not None
             print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
             if problem:
-                log.seek(max(0, log.tell() - 4000))
+                log.seek(max(0, log.tell() - 1000))
                 problem += "\nmoto said: " + log.read().decode(errors="replace")
                 print("\n".join("         " + line for line in problem.splitlines()))
             sys.stdout.flush()

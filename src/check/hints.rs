@@ -2,6 +2,7 @@
 //!
 //! It never claims to know: a row is the usual mistake behind a status and a word. A new format adds its rows to [`HINTS`].
 
+use crate::encode;
 use crate::send::Outcome;
 
 /// One usual mistake.
@@ -207,6 +208,77 @@ const HINTS: &[Hint] = &[
         &[],
         "the path of logs is /v1/logs, behind the vendor's own if it has one",
     ),
+    of("s3", REFUSED, &["nosuchbucket"], "there is no such bucket"),
+    of(
+        "s3",
+        REFUSED,
+        &[
+            "redirect",
+            "authorizationheadermalformed",
+            "illegallocation",
+        ],
+        "the bucket is in another region: write it behind the endpoint, as s3://bucket/prefix?region=eu-west-1",
+    ),
+    of(
+        "s3",
+        REFUSED,
+        &["accessdenied"],
+        "the role needs s3:PutObject on the bucket's objects, and kms:GenerateDataKey where a key of your own encrypts them",
+    ),
+    of(
+        "firehose",
+        REFUSED,
+        DENIED,
+        "the role needs firehose:PutRecordBatch on the stream",
+    ),
+    of(
+        "kinesis",
+        REFUSED,
+        DENIED,
+        "the role needs kinesis:PutRecords on the stream, and kms:GenerateDataKey where a key of your own encrypts it",
+    ),
+    of(
+        "sqs",
+        REFUSED,
+        DENIED,
+        "the role needs sqs:SendMessage on the queue, and kms:GenerateDataKey where a key of your own encrypts it",
+    ),
+    of(
+        "cloudwatch",
+        REFUSED,
+        DENIED,
+        "the role needs logs:PutLogEvents, and logs:CreateLogStream and logs:CreateLogGroup where they are to be made",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["notfound", "doesnotexist", "nonexistent"],
+        "there is none of that name in this region and account: for another region write ?region=eu-west-1 behind it, or give its ARN",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["signature", "malformed"],
+        "the secret key is not this key's, or something on the way changes requests",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["expired"],
+        "the credentials expired: get new ones; in Lambda the next environment has them",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["token", "unrecognizedclient", "invalidaccesskeyid"],
+        "the key is not known in this partition, or goes with another AWS_SESSION_TOKEN",
+    ),
+    of(
+        AWS,
+        &[403],
+        &[],
+        "the role, or a policy of the other side, does not allow it",
+    ),
     of(
         "",
         &[401, 403],
@@ -239,6 +311,15 @@ const HINTS: &[Hint] = &[
     ),
 ];
 
+/// The format of rows for every service of AWS.
+const AWS: &str = "aws";
+
+/// How services of AWS refuse: their JSON says it of the records, with whatever status.
+const REFUSED: &[u16] = &[200, 301, 400, 403, 404];
+
+/// What they say of somebody who may not.
+const DENIED: &[&str] = &["accessdenied", "not authorized"];
+
 /// A row of the table.
 const fn of(
     format: &'static str,
@@ -267,7 +348,8 @@ pub(super) fn hint(format: &str, outcome: &Outcome) -> Option<&'static str> {
     let answer = answer.to_ascii_lowercase();
     let fits = |row: &&Hint| {
         // `otlp-json` makes the mistakes of `otlp`.
-        let family = format.split('-').next() == Some(row.format);
+        let family = format.split('-').next() == Some(row.format)
+            || (row.format == AWS && encode::format(format).is_some_and(|format| format.scheme));
         (row.format.is_empty() || family)
             && row.statuses.contains(&status)
             && (row.words.is_empty() || row.words.iter().any(|word| answer.contains(word)))
@@ -331,6 +413,11 @@ mod tests {
             ("loki", 400, "entry with too many labels", "BROOKLET_LABELS"),
             ("otlp", 404, "", "/v1/logs"),
             ("otlp-json", 415, "", "protobuf"),
+            ("s3", 404, "<Code>NoSuchBucket</Code>", "no such bucket"),
+            ("s3", 301, "PermanentRedirect", "?region="),
+            ("sqs", 403, "AccessDenied", "sqs:SendMessage"),
+            ("firehose", 400, "ExpiredTokenException", "expired"),
+            ("kinesis", 403, "", "policy"),
             ("json", 401, "", "BROOKLET_API_KEY"),
             ("json", 301, "", "redirect"),
             ("honeycomb", 415, "", "COMPRESSION"),

@@ -4,7 +4,7 @@
 //! It must not mix two of them: what one is told, its key above all, is no other's.
 
 use super::values::Pair;
-use super::{Environment, OPTIONS, PREFIX, Problem, Settings, bulk, vendor};
+use super::{Environment, OPTIONS, PREFIX, Problem, Settings, bulk, place, vendor};
 use crate::diag::DESTINATIONS_MAX;
 use crate::flush::{self, LaneOptions};
 use crate::http;
@@ -129,18 +129,55 @@ pub(super) fn flush_options(
 ) -> Option<flush::Options> {
     let format = settings.format();
     let process = settings.process(environment);
-    let url = settings.endpoint?;
+    let aws_options = super::aws(environment);
+    let url = settings.endpoint.clone()?;
+    let mut encode = settings.encode.clone();
+    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
+    let mut headers = vec![content_type.clone()];
+    let (mut aws, mut method) = (None, settings.method);
     // What OpenTelemetry's variables name is the whole URL.
     let url = if settings.exact {
         url
+    } else if format.scheme {
+        let endpoint = variable("ENDPOINT", destination);
+        let mut problem = |what: String| {
+            let taken = String::new();
+            problems.push(Problem { what, taken });
+        };
+        if settings.format.is_some() || settings.api_key.is_some() {
+            problem(format!(
+                "{endpoint} is a place in AWS, which has a format and signatures of its own: {} and {} mean nothing",
+                variable("FORMAT", destination),
+                variable("API_KEY", destination)
+            ));
+        }
+        let extension = if settings.gzip == Some(false) {
+            ".ndjson"
+        } else {
+            ".ndjson.gz"
+        };
+        let place = place::place(&url, extension, &aws_options, environment);
+        let place = match place {
+            Ok(place) => place,
+            Err(why) => {
+                problem(format!("{endpoint} is {:?}: {why}", http::shown_url(&url)));
+                return None;
+            }
+        };
+        encode.place = place.names;
+        encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
+        aws = Some(place.aws);
+        match place::operation(format.name) {
+            Some((service, operation)) => headers = crate::aws::headers(service, operation),
+            None => method = http::Verb::Put,
+        }
+        place.url
     } else {
-        let url = vendor::url(&url, format, &settings.encode, identity);
+        let url = vendor::url(&url, format, &encode, identity);
         let index = variable("INDEX", destination);
-        bulk::url(&url, format, &settings.encode, &index, problems)
+        bulk::url(&url, format, &encode, &index, problems)
     };
-    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
-    let mut headers = vec![content_type.clone()];
-    if let Some(key) = settings.api_key {
+    if let Some(key) = settings.api_key.filter(|_| !format.scheme) {
         let (name, before) = match &settings.key_header {
             Some((name, before)) => (name.as_str(), before.as_str()),
             None => format.key_header,
@@ -162,7 +199,20 @@ pub(super) fn flush_options(
         !settings.headers.iter().any(same)
     });
     headers.extend(settings.headers);
-    let gzip = settings.gzip && format.gzip;
+    let has_key = headers.iter().any(|(name, _)| {
+        let key_header = settings.key_header.as_ref().map(|(name, _)| name.as_str());
+        name.eq_ignore_ascii_case("authorization") || key_header == Some(name)
+    });
+    if aws.is_none() && !has_key {
+        aws = place::signed(&url, &aws_options);
+    }
+    let gzip = settings.gzip.unwrap_or(true) && format.gzip;
+    // What a service takes at once is no matter of taste.
+    let bytes_max = if format.scheme {
+        format.batch_bytes
+    } else {
+        usize::MAX
+    };
     Some(flush::Options {
         strategy: settings.strategy,
         budget: settings.budget,
@@ -170,8 +220,11 @@ pub(super) fn flush_options(
         snapshot: environment.is_snapshot(),
         lane: LaneOptions {
             format,
-            encode: settings.encode,
-            batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
+            encode,
+            batch_bytes: settings
+                .batch_bytes
+                .unwrap_or(format.batch_bytes)
+                .min(bytes_max),
             batch_records: settings.batch_records.unwrap_or(format.batch_records),
             buffer_bytes: settings.buffer_bytes,
             fallback: settings.fallback.map(|url| send::Options {
@@ -182,6 +235,7 @@ pub(super) fn flush_options(
                 success: settings.success.clone(),
                 method: settings.method,
                 gzip,
+                aws: None,
                 http: http.clone(),
             }),
             destination: send::Options {
@@ -189,8 +243,9 @@ pub(super) fn flush_options(
                 headers,
                 reader: send::reader(format.name),
                 success: settings.success,
-                method: settings.method,
+                method,
                 gzip,
+                aws,
                 http: http.clone(),
             },
         },

@@ -8,6 +8,7 @@ mod environment;
 mod lanes;
 mod options;
 mod otel;
+mod place;
 mod values;
 mod vendor;
 
@@ -59,7 +60,7 @@ pub struct Settings {
     buffer_bytes: usize,
     batch_bytes: Option<usize>,
     batch_records: Option<usize>,
-    gzip: bool,
+    gzip: Option<bool>,
     api: Api,
     telemetry_timeout_ms: u32,
     port: u16,
@@ -100,7 +101,7 @@ impl Settings {
             buffer_bytes: 4 * 1024 * 1024,
             batch_bytes: None,
             batch_records: None,
-            gzip: true,
+            gzip: None,
             api: Api::Auto,
             telemetry_timeout_ms: 25,
             port: 21_077,
@@ -116,8 +117,13 @@ impl Settings {
 impl Settings {
     /// The format: as configured, or as the endpoint's host tells.
     fn format(&self) -> &'static Format {
-        let told = || encode::of_host(&http::host(self.endpoint.as_deref()?)?);
-        self.format.or_else(told).unwrap_or(encode::DEFAULT)
+        let endpoint = self.endpoint.as_deref();
+        let told = || encode::of_host(&http::host(endpoint?)?);
+        let scheme = endpoint.and_then(encode::of_scheme);
+        scheme
+            .or(self.format)
+            .or_else(told)
+            .unwrap_or(encode::DEFAULT)
     }
 
     /// What process is told.

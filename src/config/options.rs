@@ -47,10 +47,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "ENDPOINT",
         default: "none: inert",
-        help: "Where logs go: `http://…` or `https://…`.",
+        help: "Where logs go: `http://…`, `https://…`, or a place in AWS: `s3://bucket/prefix`, `firehose://stream`, `kinesis://stream`, `sqs://queue`, `cloudwatch://group/stream`.",
         show: Show::Address,
         reach: Reach::Own,
-        parse: |value, settings| values::url(value).map(|url| settings.endpoint = Some(url)),
+        parse: |value, settings| values::endpoint(value).map(|url| settings.endpoint = Some(url)),
     },
     Opt {
         name: "FORMAT",
@@ -325,12 +325,13 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "COMPRESSION",
-        default: "`gzip`",
-        help: "`gzip` or `none`.",
+        default: "`gzip` where the destination takes it",
+        help: "`gzip` or `none`; where it is set to `gzip`, the records of `firehose://`, `kinesis://` and `sqs://` are compressed one by one, the latter in base64.",
         show: Show::Whole,
         reach: Reach::Inherited,
         parse: |value, settings| {
-            values::word(value, &[("gzip", true), ("none", false)]).map(|gzip| settings.gzip = gzip)
+            values::word(value, &[("gzip", true), ("none", false)])
+                .map(|gzip| settings.gzip = Some(gzip))
         },
     },
     Opt {

@@ -230,7 +230,12 @@ impl Encode for Loki {
         tail.extend_from_slice(b"]}]}");
     }
 
-    fn gather(&self, fragments: &mut dyn Iterator<Item = &[u8]>, out: &mut Vec<u8>) -> bool {
+    fn gather(
+        &self,
+        fragments: &mut dyn Iterator<Item = &[u8]>,
+        out: &mut Vec<u8>,
+        _places: &mut Vec<usize>,
+    ) -> bool {
         if !self.varies() {
             return false;
         }
@@ -330,7 +335,7 @@ mod tests {
             head(&encoder),
             r#"{"streams":[{"stream":{"region":"eu-west-1","_7_env":"prod"},"values":["#
         );
-        assert!(!encoder.gather(&mut std::iter::empty(), &mut Vec::new()));
+        assert!(!encoder.gather(&mut std::iter::empty(), &mut Vec::new(), &mut Vec::new()));
         assert_eq!(
             String::from_utf8_lossy(&written(&encoder, &record(None, "a\\nb"))),
             concat!(
@@ -355,7 +360,11 @@ mod tests {
             fragments.push(written(&encoder, &record(level, message)));
         }
         let mut out = Vec::new();
-        assert!(encoder.gather(&mut fragments.iter().map(Vec::as_slice), &mut out));
+        assert!(encoder.gather(
+            &mut fragments.iter().map(Vec::as_slice),
+            &mut out,
+            &mut Vec::new()
+        ));
         let streams: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         let shown: Vec<String> = streams["streams"]
             .as_array()
@@ -431,7 +440,11 @@ mod tests {
             },
         );
         let mut out = Vec::new();
-        assert!(encoder.gather(&mut std::iter::once(fragment.as_slice()), &mut out));
+        assert!(encoder.gather(
+            &mut std::iter::once(fragment.as_slice()),
+            &mut out,
+            &mut Vec::new()
+        ));
         let read: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         let stream = &read["streams"][0]["stream"];
         for label in ["region", "request_id"] {

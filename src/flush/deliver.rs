@@ -73,7 +73,10 @@ impl Lane {
 
     /// The next payload.
     fn next_batch(&self, records_max: usize) -> Batch {
-        self.buffer.batch(self.bytes_max, records_max)
+        // What may be there already is sent as it was, to be replaced by itself.
+        let as_it_was = self.options.format.replaces && self.unsure > 0;
+        let most = if as_it_was { self.unsure } else { usize::MAX };
+        self.buffer.batch(self.bytes_max, records_max.min(most))
     }
 
     /// Sends one payload; `false` if it still waits.
@@ -172,8 +175,9 @@ impl Lane {
         let (delivered, again, refused) = (of(Fate::Delivered), of(Fate::Again), of(Fate::Refused));
         let is = |at: usize, fate| fates.get(at) == Some(&fate);
         // What is refused comes to the front, where it can be put aside.
-        let ranks: [&dyn Fn(usize) -> bool; 2] =
-            [&|at| is(at, Fate::Refused), &|at| is(at, Fate::Again)];
+        let ranks: [&dyn Fn(usize) -> bool; 2] = [&|at| is(at, Fate::Refused), &|at| {
+            is(at, Fate::Again) || is(at, Fate::Left)
+        }];
         self.buffer.keep(batch, ranks);
         self.unsure = 0;
         self.stats.delivered.add(delivered);

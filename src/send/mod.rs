@@ -4,8 +4,8 @@
 
 mod answer;
 mod breaker;
-mod gzip;
 pub mod retry;
+pub mod service;
 mod shaped;
 
 use std::fmt;
@@ -15,9 +15,11 @@ pub use answer::{Fate, Reader, Reading, reader};
 pub use breaker::Breaker;
 pub use shaped::Shaped;
 
-use self::gzip::Gzip;
 use self::retry::{Verdict, retry_after, verdict};
+use self::service::Service;
+use crate::encode::LEFT_OUT;
 use crate::error::{Error, excerpt};
+use crate::gzip::Gzip;
 use crate::http::{self, Answer, Client, Request, Verb};
 use crate::link::Hurry;
 use crate::stats::Stats;
@@ -38,6 +40,8 @@ pub struct Options {
     pub method: Verb,
     /// Whether payloads are compressed with gzip.
     pub gzip: bool,
+    /// What is particular about it, if it is in AWS.
+    pub aws: Option<service::Options>,
     /// Proxy and certificates.
     pub http: http::Options,
 }
@@ -93,6 +97,19 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether nobody knows if it arrived.
+    fn is_unsure(&self) -> bool {
+        matches!(
+            self,
+            Self::Later {
+                may_have_arrived: true,
+                ..
+            }
+        )
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, status, answer) = match self {
@@ -105,7 +122,7 @@ impl fmt::Display for Outcome {
                     f,
                     "{} delivered, {} to be sent again, {} refused: {why}",
                     of(Fate::Delivered),
-                    of(Fate::Again),
+                    of(Fate::Again) + of(Fate::Left),
                     of(Fate::Refused)
                 );
             }
@@ -129,6 +146,8 @@ pub struct Destination {
     client: Option<Client>,
     /// The compressor; made at the first delivery.
     gzip: Option<Gzip>,
+    /// Signs, where that is wanted.
+    service: Option<Service>,
     /// The payload's bytes as they go out, used again for each.
     payload: Vec<u8>,
     /// The connection that is kept has carried a whole exchange.
@@ -157,6 +176,8 @@ pub struct Payload<'a, P> {
     pub pieces: P,
     /// What stands behind the last.
     pub tail: &'a [u8],
+    /// For each record the number of what the destination judges it by, if it is not the record itself.
+    pub places: &'a [usize],
 }
 
 /// A connection that was not used for so long is not used again, in milliseconds.
@@ -180,6 +201,7 @@ impl Destination {
             options.headers.push(encoding);
         }
         Self {
+            service: options.aws.clone().map(Service::new),
             options,
             hurry,
             client: None,
@@ -198,6 +220,7 @@ impl Destination {
         stats: &Stats,
     ) -> Outcome {
         self.drop_stale_connections();
+        let (records, places) = (payload.records, payload.places);
         let all = std::iter::once(payload.head)
             .chain(payload.pieces)
             .chain(std::iter::once(payload.tail));
@@ -208,7 +231,13 @@ impl Destination {
                 may_have_arrived: false,
             };
         }
-        let outcome = self.tries(payload.records, deadline, stats);
+        if let Some(service) = &mut self.service {
+            service.begin(&self.payload);
+        }
+        let outcome = self.tries(Judged { records, places }, deadline, stats);
+        if let Some(service) = &mut self.service {
+            service.end(&self.payload, outcome.is_unsure());
+        }
         self.used_ms = time::epoch_ms();
         if self.payload.capacity() > PAYLOAD_KEPT_BYTES {
             self.payload = Vec::new();
@@ -254,7 +283,8 @@ impl Destination {
     }
 
     /// Tries until there is a verdict that stands.
-    fn tries(&mut self, records: usize, deadline: Deadline, stats: &Stats) -> Outcome {
+    fn tries(&mut self, judged: Judged<'_>, deadline: Deadline, stats: &Stats) -> Outcome {
+        let records = judged.records;
         let mut tries = 0;
         let mut may_have_arrived = false;
         loop {
@@ -263,7 +293,7 @@ impl Destination {
                 stats.resent.add(records);
             }
             let (why, asked) = match self.once(deadline) {
-                Ok(answer) => match (self.verdict(answer.status), self.read(&answer, records)) {
+                Ok(answer) => match self.judge(&answer, judged) {
                     (Verdict::Delivered, reading) => {
                         self.proven = true;
                         return self.taken(&answer, reading, records);
@@ -312,6 +342,15 @@ impl Destination {
         }
     }
 
+    /// Judges an answer, and reads what it says of the records.
+    fn judge(&self, answer: &Answer, judged: Judged<'_>) -> (Verdict, Reading) {
+        let verdict = self.verdict(answer.status);
+        match self.read(answer, judged) {
+            Reading::All(verdict) => (verdict, Reading::Nothing),
+            reading => (verdict, reading),
+        }
+    }
+
     /// Judges a status; the owner may know which ones say that all is well.
     fn verdict(&self, status: u16) -> Verdict {
         match (verdict(status), self.options.success.is_empty()) {
@@ -323,9 +362,21 @@ impl Destination {
     }
 
     /// What an answer says of the records; one that tells of more or fewer than there were says nothing.
-    fn read(&self, answer: &Answer, records: usize) -> Reading {
-        match (self.options.reader)(answer.status, &answer.body, records) {
-            Reading::Items { fates, .. } if fates.len() != records => Reading::Nothing,
+    fn read(&self, answer: &Answer, judged: Judged<'_>) -> Reading {
+        let count = judged.count();
+        match (self.options.reader)(answer.status, &answer.body, count) {
+            Reading::Items { fates, .. } if fates.len() != count => Reading::Nothing,
+            Reading::Items { fates, why } => Reading::Items {
+                fates: judged.fates(fates),
+                why,
+            },
+            // All is well with what was in the payload.
+            Reading::Nothing if judged.places.contains(&LEFT_OUT) && answer.status == 200 => {
+                Reading::Items {
+                    fates: judged.fates(vec![Fate::Delivered; count]),
+                    why: "more than a day of records".to_owned(),
+                }
+            }
             reading => reading,
         }
     }
@@ -351,7 +402,7 @@ impl Destination {
                     refused: refused.min(records),
                 }
             }
-            Reading::Items { .. } | Reading::Nothing => Outcome::Delivered {
+            Reading::Items { .. } | Reading::All(_) | Reading::Nothing => Outcome::Delivered {
                 status: answer.status,
                 answer: self.without_secrets(&excerpt(&answer.body)),
                 odd: odd(answer),
@@ -390,7 +441,7 @@ impl Destination {
     }
 
     /// Tries once.
-    fn once(&self, deadline: Deadline) -> Result<Answer, http::Failure> {
+    fn once(&mut self, deadline: Deadline) -> Result<Answer, http::Failure> {
         let Some(client) = &self.client else {
             return Err(http::Failure {
                 timed_out: false,
@@ -398,13 +449,55 @@ impl Destination {
                 why: "there is no client".into(),
             });
         };
-        client.call(&Request {
+        let request = Request {
             method: self.options.method,
             url: &self.options.url,
             headers: &self.options.headers,
             body: &self.payload,
             deadline: Some(deadline),
-        })
+        };
+        match &mut self.service {
+            None => client.call(&request),
+            Some(service) => {
+                let url = service.url(request.url);
+                service.call(
+                    client,
+                    &Request {
+                        url: &url,
+                        ..request
+                    },
+                )
+            }
+        }
+    }
+}
+
+/// The records of a payload, and what the destination judges them by.
+#[derive(Debug, Clone, Copy)]
+struct Judged<'a> {
+    /// How many there are.
+    records: usize,
+    /// The number of what each is judged by, if it is not the record itself.
+    places: &'a [usize],
+}
+
+impl Judged<'_> {
+    /// How many the destination sees.
+    fn count(self) -> usize {
+        let seen = self.places.iter().filter(|place| **place != LEFT_OUT);
+        match seen.max() {
+            Some(last) => last.saturating_add(1),
+            None => self.records,
+        }
+    }
+
+    /// What becomes of each record by what becomes of what the destination sees; of what it did not see nothing became yet.
+    fn fates(self, seen: Vec<Fate>) -> Vec<Fate> {
+        if self.places.is_empty() {
+            return seen;
+        }
+        let fate = |place: &usize| seen.get(*place).copied().unwrap_or(Fate::Left);
+        self.places.iter().map(fate).collect()
     }
 }
 
@@ -424,5 +517,5 @@ fn odd(answer: &Answer) -> Option<String> {
     let html = answer
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().starts_with("text/html"));
-    html.then(|| "an HTML page: is the endpoint right?".to_owned())
+    (html && !answer.body.is_empty()).then(|| "an HTML page: is the endpoint right?".to_owned())
 }

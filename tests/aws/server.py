@@ -25,7 +25,7 @@ class Server:
             found.bind(("127.0.0.1", 0))
             self.port = found.getsockname()[1]
         self.url = "http://127.0.0.1:%d" % self.port
-        self.log = log
+        self.log, self.region = log, REGION
         self.command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self.variables = {
             "PATH": os.environ.get("PATH", ""),

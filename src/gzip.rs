@@ -15,18 +15,18 @@ const ROOM_BYTES: usize = 16 * 1024;
 
 /// Compresses payloads.
 #[derive(Debug)]
-pub(super) struct Gzip(Compress);
+pub struct Gzip(Compress);
 
 impl Gzip {
     /// A compressor; it takes its memory now.
     #[must_use]
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(Compress::new(Compression::new(LEVEL), false))
     }
 
     /// Replaces `out` by the gzip stream of the pieces; `false` if the compressor failed.
     #[must_use]
-    pub(super) fn compress<'a>(
+    pub fn compress<'a>(
         &mut self,
         pieces: impl Iterator<Item = &'a [u8]>,
         out: &mut Vec<u8>,
