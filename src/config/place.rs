@@ -3,6 +3,7 @@
 //! A stream or queue may be its ARN, and `?region=` may name another region than the function's.
 
 use super::Environment;
+use crate::aws::credentials::Source;
 use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
 use crate::aws::sigv4::encoded;
 use crate::aws::{Options, Signing};
@@ -201,8 +202,11 @@ pub(super) fn operation(scheme: &str) -> Option<(&'static Service, &'static str)
     }
 }
 
-/// How requests to a host of AWS's that is called by its URL are signed, if they are.
+/// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, and there are keys.
 pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
+    if matches!(options.source, Source::None) {
+        return None;
+    }
     let (service, region) = signed_host(url)?;
     Some(service::Options {
         signing: Signing {
