@@ -5,8 +5,10 @@
 
 use super::values::Pair;
 use super::{Environment, OPTIONS, PREFIX, Problem, Settings, bulk, place, vendor};
+use crate::aws;
 use crate::diag::DESTINATIONS_MAX;
-use crate::flush::{self, LaneOptions};
+use crate::encode::{self, Format};
+use crate::flush::{self, Fallback, LaneOptions};
 use crate::http;
 use crate::process::Identity;
 use crate::send;
@@ -128,127 +130,153 @@ pub(super) fn flush_options(
     problems: &mut Vec<Problem>,
 ) -> Option<flush::Options> {
     let format = settings.format();
-    let process = settings.process(environment);
-    let aws_options = super::aws(environment);
-    let url = settings.endpoint.clone()?;
+    let given = settings.endpoint.clone()?;
+    let aws = super::aws(environment);
     let mut encode = settings.encode.clone();
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
-    let mut headers = vec![content_type.clone()];
-    let (mut aws, mut method) = (None, settings.method);
-    // What OpenTelemetry's variables name is the whole URL.
-    let url = if settings.exact {
-        url
-    } else if format.scheme {
+    let gzip = settings.gzip.unwrap_or(true) && format.gzip;
+    let mut to = send::Options {
+        url: given.clone(),
+        headers: vec![content_type],
+        reader: send::reader(format.name),
+        success: settings.success.clone(),
+        method: settings.method,
+        gzip,
+        aws: None,
+        http: http.clone(),
+    };
+    if format.scheme {
         let endpoint = variable("ENDPOINT", destination);
-        let mut problem = |what: String| {
-            let taken = String::new();
-            problems.push(Problem { what, taken });
-        };
-        if settings.format.is_some() || settings.api_key.is_some() {
-            problem(format!(
-                "{endpoint} is a place in AWS, which has a format and signatures of its own: {} and {} mean nothing",
-                variable("FORMAT", destination),
-                variable("API_KEY", destination)
-            ));
-        }
-        let extension = if settings.gzip == Some(false) {
-            ".ndjson"
-        } else {
-            ".ndjson.gz"
-        };
-        let place = place::place(&url, extension, &aws_options, environment);
-        let place = match place {
-            Ok(place) => place,
+        encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
+        encode.place = match place::call(&given, format, &mut to, &aws, environment) {
+            Ok(names) => names,
             Err(why) => {
-                problem(format!("{endpoint} is {:?}: {why}", http::shown_url(&url)));
+                let given = http::shown_url(&given);
+                problems.push(Problem::of(format!("{endpoint} is {given:?}: {why}")));
                 return None;
             }
         };
-        encode.place = place.names;
-        encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
-        aws = Some(place.aws);
-        match place::operation(format.name) {
-            Some((service, operation)) => headers = crate::aws::headers(service, operation),
-            None => method = http::Verb::Put,
+        for (name, is_set) in [
+            ("FORMAT", settings.format.is_some()),
+            ("API_KEY", settings.api_key.is_some()),
+        ] {
+            if is_set {
+                let name = variable(name, destination);
+                problems.push(Problem::of(format!(
+                    "{name} means nothing where {endpoint} is a place in AWS"
+                )));
+            }
         }
-        place.url
     } else {
-        let url = vendor::url(&url, format, &encode, identity);
-        let index = variable("INDEX", destination);
-        bulk::url(&url, format, &encode, &index, problems)
-    };
-    if let Some(key) = settings.api_key.filter(|_| !format.scheme) {
-        let (name, before) = match &settings.key_header {
-            Some((name, before)) => (name.as_str(), before.as_str()),
-            None => format.key_header,
-        };
-        let basic = format.basic && settings.key_header.is_none() && key.contains(':');
-        let value = if basic {
-            http::basic(&key)
-        } else {
-            format!("{before}{key}")
-        };
-        headers.push((name.to_owned(), value));
+        // What OpenTelemetry's variables name is the whole URL.
+        if !settings.exact {
+            let url = vendor::url(&given, format, &encode, identity);
+            let index = variable("INDEX", destination);
+            to.url = bulk::url(&url, format, &encode, &index, problems);
+        }
+        to.headers.extend(key(&settings, format));
     }
+    let has_key = to.headers.len() > 1;
     for (name, value) in format.headers {
-        headers.push(((*name).to_owned(), (*value).to_owned()));
+        to.headers.push(((*name).to_owned(), (*value).to_owned()));
     }
     // The owner's own headers win over ours.
-    headers.retain(|(name, _)| {
-        let same = |(own, _): &Pair| own.eq_ignore_ascii_case(name);
-        !settings.headers.iter().any(same)
-    });
-    headers.extend(settings.headers);
-    let has_key = headers.iter().any(|(name, _)| {
-        let key_header = settings.key_header.as_ref().map(|(name, _)| name.as_str());
-        name.eq_ignore_ascii_case("authorization") || key_header == Some(name)
-    });
-    if aws.is_none() && !has_key {
-        aws = place::signed(&url, &aws_options);
-    }
-    let gzip = settings.gzip.unwrap_or(true) && format.gzip;
-    // What a service takes at once is no matter of taste.
-    let bytes_max = if format.scheme {
-        format.batch_bytes
-    } else {
-        usize::MAX
+    let is = |name: &str| {
+        settings
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
     };
+    to.headers.retain(|(name, _)| !is(name));
+    if !format.scheme && !has_key && !is("authorization") {
+        to.aws = place::signed(&to.url, &aws);
+    }
+    to.headers.extend(settings.headers.iter().cloned());
+    let fallback = settings.fallback.as_deref().and_then(|url| {
+        let fallback = fallback(url, format, &encode, &to, &aws, environment);
+        if let Err(why) = &fallback {
+            let name = variable("FALLBACK_ENDPOINT", destination);
+            let url = http::shown_url(url);
+            problems.push(Problem::of(format!("{name} is {url:?}: {why}")));
+        }
+        fallback.ok()
+    });
+    let batch_bytes = settings.batch_bytes.unwrap_or(format.batch_bytes);
     Some(flush::Options {
         strategy: settings.strategy,
         budget: settings.budget,
-        process,
+        process: settings.process(environment),
         snapshot: environment.is_snapshot(),
         lane: LaneOptions {
             format,
             encode,
-            batch_bytes: settings
-                .batch_bytes
-                .unwrap_or(format.batch_bytes)
-                .min(bytes_max),
+            // What a service of AWS takes at once is no matter of taste.
+            batch_bytes: if format.scheme {
+                batch_bytes.min(format.batch_bytes)
+            } else {
+                batch_bytes
+            },
             batch_records: settings.batch_records.unwrap_or(format.batch_records),
             buffer_bytes: settings.buffer_bytes,
-            fallback: settings.fallback.map(|url| send::Options {
-                url,
-                // Neither the key nor the owner's headers: they are the destination's.
-                headers: vec![content_type],
-                reader: send::reader(format.name),
-                success: settings.success.clone(),
-                method: settings.method,
-                gzip,
-                aws: None,
-                http: http.clone(),
-            }),
-            destination: send::Options {
-                url,
-                headers,
-                reader: send::reader(format.name),
-                success: settings.success,
-                method,
-                gzip,
-                aws,
-                http: http.clone(),
-            },
+            fallback,
+            destination: to,
         },
+    })
+}
+
+/// The header with the owner's key, if there is one.
+fn key(settings: &Settings, format: &Format) -> Option<Pair> {
+    let key = settings.api_key.as_ref()?;
+    let (name, before) = match &settings.key_header {
+        Some((name, before)) => (name.as_str(), before.as_str()),
+        None => format.key_header,
+    };
+    let basic = format.basic && settings.key_header.is_none() && key.contains(':');
+    let value = if basic {
+        http::basic(key)
+    } else {
+        format!("{before}{key}")
+    };
+    Some((name.to_owned(), value))
+}
+
+/// What is told of a fallback: neither the key nor the owner's headers, which are the destination's.
+fn fallback(
+    url: &str,
+    format: &'static Format,
+    encode: &encode::Options,
+    destination: &send::Options,
+    aws: &aws::Options,
+    environment: &Environment,
+) -> Result<Fallback, String> {
+    let scheme = encode::of_scheme(url);
+    let format = match scheme {
+        Some(same) if same.name == format.name => same,
+        Some(other) if !other.replaces => {
+            return Err("it must be http(s)://, s3:// or of the same kind as the endpoint".into());
+        }
+        _ => encode::unwrapped(format),
+    };
+    let gzip = destination.gzip || scheme.is_some_and(|scheme| scheme.replaces);
+    let mut encode = encode.clone();
+    let mut to = send::Options {
+        url: url.to_owned(),
+        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
+        reader: send::reader(format.name),
+        gzip,
+        aws: None,
+        ..destination.clone()
+    };
+    match scheme {
+        Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,
+        // A method of the destination's own is no wish of the owner's.
+        None if destination.aws.is_some() => to.method = http::Verb::Post,
+        None => {}
+    }
+    Ok(Fallback {
+        format,
+        encode,
+        destination: to,
     })
 }
 

@@ -153,6 +153,16 @@ pub struct Problem {
     taken: String,
 }
 
+impl Problem {
+    /// One that leaves nothing to be taken.
+    fn of(what: String) -> Self {
+        Self {
+            what,
+            taken: String::new(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;

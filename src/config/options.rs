@@ -156,10 +156,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "FALLBACK_ENDPOINT",
         default: "none",
-        help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why.",
+        help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why; `s3://bucket/prefix` too. What was for AWS is `ndjson` elsewhere.",
         show: Show::Address,
         reach: Reach::Own,
-        parse: |value, settings| values::url(value).map(|url| settings.fallback = Some(url)),
+        parse: |value, settings| values::endpoint(value).map(|url| settings.fallback = Some(url)),
     },
     Opt {
         name: "TYPES",

@@ -6,7 +6,10 @@ use super::Environment;
 use crate::aws::credentials::Source;
 use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
 use crate::aws::sigv4::encoded;
-use crate::aws::{Options, Signing};
+use crate::aws::{Options, Signing, headers};
+use crate::encode::Format;
+use crate::http::Verb;
+use crate::send;
 use crate::send::service::{self, Duty};
 
 /// Where it is, and what is done there.
@@ -191,15 +194,42 @@ pub(super) fn place(
     })
 }
 
-/// What is called at a place, behind the service's own name; `None` where that is no call of AWS's JSON protocol.
-pub(super) fn operation(scheme: &str) -> Option<(&'static Service, &'static str)> {
-    match scheme {
-        "firehose" => Some((&FIREHOSE, "PutRecordBatch")),
-        "kinesis" => Some((&KINESIS, "PutRecords")),
-        "sqs" => Some((&SQS, "SendMessageBatch")),
-        "cloudwatch" => Some((&LOGS, "PutLogEvents")),
-        _ => None,
-    }
+/// Makes of a destination's options those of a place in AWS; gives back what the envelope names.
+///
+/// # Errors
+/// What is missing, in words.
+pub(super) fn call(
+    url: &str,
+    format: &Format,
+    to: &mut send::Options,
+    options: &Options,
+    environment: &Environment,
+) -> Result<[String; 2], String> {
+    let extension = match (to.gzip, to.is_text()) {
+        (true, true) => ".ndjson.gz",
+        (false, true) => ".ndjson",
+        (true, false) => ".gz",
+        (false, false) => "",
+    };
+    let place = place(url, extension, options, environment)?;
+    to.url = place.url;
+    to.aws = Some(place.aws);
+    to.reader = send::reader(format.name);
+    // The owner's ideas of an answer are those of another destination.
+    to.success.clear();
+    let (service, operation) = match format.name {
+        "firehose" => (&FIREHOSE, "PutRecordBatch"),
+        "kinesis" => (&KINESIS, "PutRecords"),
+        "sqs" => (&SQS, "SendMessageBatch"),
+        "cloudwatch" => (&LOGS, "PutLogEvents"),
+        _ => {
+            to.method = Verb::Put;
+            return Ok(place.names);
+        }
+    };
+    to.method = Verb::Post;
+    to.headers = headers(service, operation);
+    Ok(place.names)
 }
 
 /// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, and there are keys.

@@ -211,6 +211,16 @@ pub fn of_scheme(url: &str) -> Option<&'static Format> {
     format(&scheme.to_ascii_lowercase()).filter(|format| format.scheme)
 }
 
+/// The format of the same fragments outside of AWS.
+#[must_use]
+pub fn unwrapped(format: &'static Format) -> &'static Format {
+    match (format.scheme, format.frame == Frame::LINES) {
+        (false, _) => format,
+        (true, true) => &ndjson::FORMAT,
+        (true, false) => &json::FORMAT,
+    }
+}
+
 /// The format whose fragments show people what the payloads of a format hold: another one where those are not text.
 #[must_use]
 pub fn shown(written: &'static Format) -> &'static Format {

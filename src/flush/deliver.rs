@@ -247,7 +247,9 @@ impl Lane {
 
     /// Sends a payload to the fallback, behind a record that says why; `false` if it is not there or does not take it.
     fn put_aside(&mut self, batch: Batch, why: &str, deadline: Deadline) -> bool {
-        let Some(fallback) = &mut self.fallback else {
+        let (Some((fallback, encoder)), Some(options)) =
+            (&mut self.fallback, &self.options.fallback)
+        else {
             return false;
         };
         if !self.fallback_breaker.allows() {
@@ -270,8 +272,8 @@ impl Lane {
             ..Record::default()
         };
         self.encoder.encode(&own, &mut marker);
-        let frame = &self.options.format.frame;
-        let shaped = Shaped::of(&*self.encoder, frame, &self.buffer, batch, Some(&marker));
+        let frame = &options.format.frame;
+        let shaped = Shaped::of(&**encoder, frame, &self.buffer, batch, Some(&marker));
         let deadline = deadline.earlier(Deadline::after(FALLBACK_WAIT));
         match fallback.send(shaped.payload(), deadline, &self.stats) {
             Outcome::Delivered { .. } => {

@@ -830,3 +830,78 @@ fn check_explains_the_usual_mistakes() {
         );
     }
 }
+
+/// The lines of a payload that is a bucket's or a web server's.
+fn plain_numbers(request: &Received) -> Vec<usize> {
+    numbers(&model::records_of(request))
+}
+
+#[test]
+fn what_a_place_refuses_goes_to_a_web_server_or_a_bucket() {
+    let denied = || Script::always(error(400, "AccessDeniedException", "no"));
+    for endpoint in ["sqs://q", "firehose://s"] {
+        let (sink, aside) = (Sink::new(denied()), Sink::ok());
+        let mut run = scenario(&sink, endpoint)
+            .option("FALLBACK_ENDPOINT", &aside.url("/aside"))
+            .start();
+        run.invoke(&long_lines(3, 1));
+        run.finish();
+        let received = aside.received();
+        let one = received
+            .iter()
+            .find(|one| !plain_numbers(one).is_empty())
+            .expect("lines");
+        assert_eq!(
+            (one.method.as_str(), one.target.as_str()),
+            ("POST", "/aside")
+        );
+        assert_eq!(one.header("authorization"), None);
+        assert_eq!(plain_numbers(one), [0, 1, 2]);
+        assert_eq!(model::records_of(one)[0].kind, "brooklet.dead_letter");
+        assert_eq!(counters(&run)["refused"], 0);
+    }
+    // Both are the one sink: what is no call of the service's is an object.
+    let sink = Sink::new(Script::always(Reply::deed(Deed::Answer(|body| {
+        let text = String::from_utf8_lossy(body);
+        if text.starts_with("{\"DeliveryStreamName\"") {
+            let denied = r#"{"__type":"AccessDeniedException"}"#;
+            return (400, denied.to_owned());
+        }
+        (200, String::new())
+    }))));
+    let mut run = scenario(&sink, "firehose://s")
+        .option("FALLBACK_ENDPOINT", "s3://bucket/aside")
+        .start();
+    run.invoke(&long_lines(3, 1));
+    run.finish();
+    let received = sink.received();
+    let put = received
+        .iter()
+        .find(|one| one.method == "PUT" && !plain_numbers(one).is_empty());
+    let put = put.expect("an object");
+    assert!(put.target.starts_with("/bucket/aside/20") && put.target.ends_with(".ndjson.gz"));
+    assert_eq!(plain_numbers(put), [0, 1, 2]);
+    assert_eq!(scope(put).3, "s3");
+    assert_eq!(counters(&run)["refused"], 0);
+}
+
+#[test]
+fn a_web_servers_dead_letters_can_be_objects() {
+    let (sink, bucket) = (Sink::new(Script::always(Reply::status(403))), Sink::ok());
+    let mut run = Scenario::with(&sink)
+        .option("AWS_ENDPOINT_URL", &bucket.url(""))
+        .option("LOG_LEVEL", books::LOG_LEVEL)
+        .option("FLUSH", "end")
+        .option("COMPRESSION", "none")
+        .option("FALLBACK_ENDPOINT", "s3://bucket")
+        .start();
+    run.invoke(&long_lines(3, 1));
+    run.finish();
+    let all: Vec<usize> = bucket
+        .received()
+        .iter()
+        .flat_map(|one| plain_numbers(one))
+        .collect();
+    assert_eq!(all, [0, 1, 2]);
+    counters(&run);
+}
