@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use brooklet::config::{OPTIONS, PREFIX, destinations_help};
+use brooklet::encode::FORMATS;
 
 /// README.
 fn readme() -> String {
@@ -38,6 +39,39 @@ fn readme_has_every_option_and_no_other() {
         "README's option table is to be:\n{}",
         rows.join("\n")
     );
+}
+
+/// A number, its thousands apart.
+fn grouped(number: usize) -> String {
+    if number == usize::MAX {
+        return "no limit".to_owned();
+    }
+    let (high, low) = (number / 1000, number % 1000);
+    if high == 0 {
+        return low.to_string();
+    }
+    format!("{},{low:03}", grouped(high))
+}
+
+#[test]
+fn readme_has_every_place_in_aws_with_its_limits() {
+    let readme = readme();
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("://"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .filter(|cells: &Vec<&str>| cells.len() == 6)
+        .collect();
+    let told = rows.iter().map(|cells| {
+        let scheme = cells[0].trim_matches('`').split("://").next().unwrap();
+        (scheme.to_owned(), cells[3].to_owned(), cells[4].to_owned())
+    });
+    let places = FORMATS.iter().filter(|format| format.scheme);
+    let expected = places.map(|format| {
+        let (bytes, record) = (format.batch_bytes, format.record_bytes);
+        (format.name.to_owned(), grouped(bytes), grouped(record))
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 #[test]
