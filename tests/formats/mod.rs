@@ -4,6 +4,7 @@
 //! instead of compared. Each format's reader (one file each) knows it only from its destination's documentation; it must
 //! not use the product's types. What it reads is compared with what `ndjson` says of the same events.
 
+mod aws;
 mod coralogix;
 mod datadog;
 mod elasticsearch;

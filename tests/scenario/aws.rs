@@ -20,13 +20,13 @@ use std::sync::Arc;
 const KEY: &str = "ASIAEXAMPLEEXAMPLE00";
 
 /// One call of AWS's JSON protocol, as a strict reader of its documentation understands it.
-struct Call {
+pub(crate) struct Call {
     /// The operation.
-    operation: String,
+    pub(crate) operation: String,
     /// The strings beside the list.
-    names: BTreeMap<String, String>,
+    pub(crate) names: BTreeMap<String, String>,
     /// What each element of the list holds.
-    items: Vec<Vec<Record>>,
+    pub(crate) items: Vec<Vec<Record>>,
 }
 
 /// The part of a signature's scope that says so: key, day, region or service.
@@ -60,7 +60,7 @@ fn scope(request: &Received) -> (String, String, String, String) {
 }
 
 /// Reads a call.
-fn call(request: &Received) -> Call {
+pub(crate) fn call(request: &Received) -> Call {
     let (_, _, _, service) = scope(request);
     assert_eq!(
         (request.method.as_str(), request.target.as_str()),
