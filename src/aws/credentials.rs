@@ -3,6 +3,7 @@
 //! Nothing here prints a key.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Client, Request, Verb};
@@ -10,7 +11,6 @@ use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
 /// A key.
-#[derive(Clone)]
 pub struct Credentials {
     /// Its name.
     pub key_id: String,
@@ -29,13 +29,13 @@ impl fmt::Debug for Credentials {
 }
 
 /// Where keys come from.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub enum Source {
     /// From nowhere.
     #[default]
     None,
     /// `AWS_ACCESS_KEY_ID` and those beside it, which stay what they were when the process began.
-    Environment(Credentials),
+    Environment(Arc<Credentials>),
     /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
     Endpoint {
         /// The URL.
@@ -91,15 +91,15 @@ pub fn usable_source(url: &str) -> Result<(), String> {
 #[derive(Debug)]
 pub struct Keychain {
     /// Where they come from.
-    source: Source,
+    source: Arc<Source>,
     /// The ones that were read last from an endpoint.
-    read: Option<Credentials>,
+    read: Option<Arc<Credentials>>,
 }
 
 impl Keychain {
     /// A keychain that has read nothing yet.
     #[must_use]
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: Arc<Source>) -> Self {
         Self { source, read: None }
     }
 
@@ -107,15 +107,15 @@ impl Keychain {
     ///
     /// # Errors
     /// Why there are none, in words.
-    pub fn keys(&mut self, now_ms: u64, deadline: Deadline) -> Result<Credentials, String> {
-        let (url, token, token_file) = match &self.source {
+    pub fn keys(&mut self, now_ms: u64, deadline: Deadline) -> Result<Arc<Credentials>, String> {
+        let (url, token, token_file) = match &*self.source {
             Source::None => {
                 return Err(
                     "no AWS credentials: neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
                         .to_owned(),
                 );
             }
-            Source::Environment(keys) => return Ok(keys.clone()),
+            Source::Environment(keys) => return Ok(Arc::clone(keys)),
             Source::Endpoint {
                 url,
                 token,
@@ -128,12 +128,12 @@ impl Keychain {
         };
         let known = self.read.take();
         if let Some(keys) = known.as_ref().filter(|keys| left(keys) > EXPIRES_SOON_MS) {
-            self.read.clone_from(&known);
-            return Ok(keys.clone());
+            self.read = Some(Arc::clone(keys));
+            return Ok(Arc::clone(keys));
         }
         let token = match token_file {
-            Some(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Some(text.trim().to_owned()),
+            Some(path) => match std::fs::read(path.as_str()) {
+                Ok(text) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
                 Err(why) => return Err(format!("the file of the credentials' token: {why}")),
             },
             None => token.clone(),
@@ -141,13 +141,14 @@ impl Keychain {
         let deadline = deadline.earlier(Deadline::after(READ_WAIT));
         match read(url, token, deadline) {
             Ok(keys) => {
-                self.read = Some(keys.clone());
+                let keys = Arc::new(keys);
+                self.read = Some(Arc::clone(&keys));
                 Ok(keys)
             }
             Err(why) => match known.filter(|keys| left(keys) > 0) {
                 Some(keys) => {
                     say!(Warn, "AWS credentials that expire soon are kept: {why}");
-                    self.read = Some(keys.clone());
+                    self.read = Some(Arc::clone(&keys));
                     Ok(keys)
                 }
                 None => Err(format!("no AWS credentials: {why}")),
@@ -158,7 +159,7 @@ impl Keychain {
     /// A service says that the keys are not good any more; whether others can be had.
     pub fn forget(&mut self) -> bool {
         self.read = None;
-        matches!(self.source, Source::Endpoint { .. })
+        matches!(*self.source, Source::Endpoint { .. })
     }
 }
 
@@ -226,7 +227,8 @@ mod tests {
             token: Some("token".into()),
             expires_ms: None,
         };
-        let mut keychain = Keychain::new(Source::Environment(keys.clone()));
+        let keys = Arc::new(keys);
+        let mut keychain = Keychain::new(Source::Environment(Arc::clone(&keys)).into());
         let shown = format!("{keys:?} {keychain:?}");
         for hidden in ["AKID", "secret", "token"] {
             assert!(!shown.contains(hidden), "{shown}");
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn without_a_source_there_are_no_keys() {
-        let mut keychain = Keychain::new(Source::None);
+        let mut keychain = Keychain::new(Arc::default());
         let why = keychain.keys(0, Deadline::after(READ_WAIT));
         assert!(why.is_err_and(|why| why.contains("AWS_ACCESS_KEY_ID")));
     }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod sigv4;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::credentials::{Credentials, Keychain, Source};
@@ -24,7 +25,7 @@ pub struct Options {
     /// The region, if it is known.
     pub region: Option<String>,
     /// Where keys come from.
-    pub source: Source,
+    pub source: Arc<Source>,
     /// Where services are.
     pub endpoints: Endpoints,
 }
@@ -33,7 +34,7 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Signing {
     /// Where keys come from.
-    pub source: Source,
+    pub source: Arc<Source>,
     /// The region.
     pub region: String,
     /// The service's signing name.
@@ -62,7 +63,7 @@ impl Signer {
     #[must_use]
     pub fn new(signing: Signing) -> Self {
         Self {
-            keychain: Keychain::new(signing.source.clone()),
+            keychain: Keychain::new(Arc::clone(&signing.source)),
             signing,
             skew_ms: 0,
         }
@@ -289,7 +290,7 @@ impl Api {
             service,
             url: options.endpoints.url(service, region),
             signer: Signer::new(Signing {
-                source: options.source.clone(),
+                source: Arc::clone(&options.source),
                 region: region.to_owned(),
                 service: service.name,
             }),
@@ -383,7 +384,7 @@ mod tests {
     #[test]
     fn the_headers_of_a_request_are_signed_with_it() {
         let signer = Signer::new(Signing {
-            source: Source::None,
+            source: Arc::default(),
             region: "us-east-1".into(),
             service: "logs",
         });

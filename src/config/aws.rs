@@ -2,6 +2,8 @@
 //!
 //! It reads the standard variables under their own names; of ours there is one, which wins over them.
 
+use std::sync::Arc;
+
 use super::{Environment, PREFIX};
 use crate::aws::Options;
 use crate::aws::credentials::{self, Credentials, Source};
@@ -39,7 +41,7 @@ pub fn aws(environment: &Environment) -> Options {
     }
     Options {
         region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
-        source: source(environment),
+        source: Arc::new(source(environment)),
         endpoints,
     }
 }
@@ -49,12 +51,12 @@ fn source(environment: &Environment) -> Source {
     let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
     let keys = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
     if let (Some(key_id), Some(secret)) = keys {
-        return Source::Environment(Credentials {
+        return Source::Environment(Arc::new(Credentials {
             key_id,
             secret,
             token: text("AWS_SESSION_TOKEN"),
             expires_ms: None,
-        });
+        }));
     }
     let url = text("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     match url.filter(|url| credentials::usable_source(url).is_ok()) {

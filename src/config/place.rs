@@ -2,6 +2,8 @@
 //!
 //! A stream or queue may be its ARN, and `?region=` may name another region than the function's.
 
+use std::sync::Arc;
+
 use super::Environment;
 use crate::aws::credentials::Source;
 use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
@@ -185,7 +187,7 @@ pub(super) fn place(
         names,
         aws: service::Options {
             signing: Signing {
-                source: options.source.clone(),
+                source: Arc::clone(&options.source),
                 region: region.to_owned(),
                 service: service.name,
             },
@@ -234,13 +236,13 @@ pub(super) fn call(
 
 /// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, and there are keys.
 pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
-    if matches!(options.source, Source::None) {
+    if matches!(*options.source, Source::None) {
         return None;
     }
     let (service, region) = signed_host(url)?;
     Some(service::Options {
         signing: Signing {
-            source: options.source.clone(),
+            source: Arc::clone(&options.source),
             region,
             service,
         },

@@ -100,7 +100,7 @@ impl Encode for CloudWatch {
         if in_order && time(events.last()) - time(events.first()) < SPAN_MS {
             return false;
         }
-        events.sort_by_key(|(time, at, _)| (*time, *at));
+        events.sort_unstable_by_key(|(time, at, _)| (*time, *at));
         places.resize(events.len(), LEFT_OUT);
         let end = time(events.first()).saturating_add(SPAN_MS);
         out.extend_from_slice(&self.head);

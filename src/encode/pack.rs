@@ -59,7 +59,7 @@ impl Pack {
         let mut packed = Vec::new();
         let compressed = gzip
             .as_mut()
-            .is_some_and(|gzip| gzip.compress(std::iter::once(&**lines), &mut packed));
+            .is_some_and(|gzip| gzip.compress(&mut std::iter::once(&**lines), &mut packed));
         let bytes = if compressed { &packed } else { &*lines };
         self.envelope.write(number, bytes, out);
         lines.clear();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{self, HeaderMap, Uri};
+use ureq::http::{self, HeaderMap, Method, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
 use self::connect::{Connect, Unresolved};
@@ -239,7 +239,11 @@ impl Client {
     /// # Errors
     /// When there is no whole answer, whatever the reason.
     pub fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
-        let method = request.method.name();
+        let method = match request.method {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+        };
         let mut builder = http::Request::builder().method(method).uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(name, value);

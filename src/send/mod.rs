@@ -176,13 +176,13 @@ impl Destination {
     }
 
     /// Puts the payload together.
-    fn prepare<'a>(&mut self, all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
+    fn prepare<'a>(&mut self, mut all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         if self.client.is_none() {
             self.client = Some(Client::outbound(&self.options.http, &self.hurry)?);
         }
         if self.options.gzip {
             let gzip = self.gzip.get_or_insert_default();
-            if !gzip.compress(all, &mut self.payload) {
+            if !gzip.compress(&mut all, &mut self.payload) {
                 return Err(Error::Resource {
                     what: "gzip".into(),
                     why: "the compressor failed".into(),

@@ -166,11 +166,11 @@ fn is_made(answer: &Answer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::credentials::Source;
+    use std::sync::Arc;
 
     fn service(duty: Duty) -> Service {
         let signing = Signing {
-            source: Source::None,
+            source: Arc::default(),
             region: "r".into(),
             service: "s3",
         };
