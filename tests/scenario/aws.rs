@@ -905,3 +905,55 @@ fn a_web_servers_dead_letters_can_be_objects() {
     assert_eq!(all, [0, 1, 2]);
     counters(&run);
 }
+
+#[test]
+fn keys_that_expire_soon_are_read_again_and_used_as_long_as_there_are_no_others() {
+    let soon = brooklet::time::rfc3339(brooklet::time::epoch_ms() + 120_000);
+    let keys = |name: &str| {
+        Reply::status(200).body(format!(
+            r#"{{"AccessKeyId":"{name}","SecretAccessKey":"s","Token":"t-{name}","Expiration":"{soon}"}}"#
+        ))
+    };
+    let file = std::env::temp_dir().join(format!("brooklet-token-{}", std::process::id()));
+    std::fs::write(&file, "first-token\n").unwrap();
+    let hands_out = Sink::new(Script {
+        first: vec![keys("ASIAFIRST")],
+        then: Reply::status(503),
+    });
+    let sink = Sink::new(then_well(Vec::new()));
+    let mut run = scenario(&sink, "kinesis://s")
+        .option("TYPES", "function")
+        .initialized(InitializationType::SnapStart)
+        .env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &hands_out.url("/creds"),
+        )
+        .env(
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            file.to_str().unwrap(),
+        )
+        .start();
+    run.invoke(&long_lines(1, 1));
+    assert!(sink.wait_requests(1, PATIENCE), "{}", run.printed());
+    std::fs::write(&file, "second-token").unwrap();
+    run.invoke(&long_lines(1, 1));
+    assert!(sink.wait_requests(2, PATIENCE), "{}", run.printed());
+    hands_out.set(Script::always(keys("ASIASECOND")));
+    run.invoke(&long_lines(1, 1));
+    assert!(sink.wait_requests(3, PATIENCE), "{}", run.printed());
+    run.finish();
+    std::fs::remove_file(&file).unwrap();
+    let used: Vec<String> = sink.received().iter().map(|one| scope(one).0).collect();
+    assert_eq!(used[..3], ["ASIAFIRST", "ASIAFIRST", "ASIASECOND"]);
+    let asked = hands_out.received();
+    let tokens = asked.iter().filter_map(|one| one.header("authorization"));
+    let tokens: Vec<&str> = tokens.collect();
+    assert_eq!(tokens[..2], ["first-token", "second-token"]);
+    assert!(tells(&run, &["warn", "expire soon are kept", "503"]));
+    let told = counters(&run);
+    assert_eq!(
+        (told["refused"], told["dropped_at_shutdown"]),
+        (0, 0),
+        "{told:?}"
+    );
+}
