@@ -1,6 +1,9 @@
 """Hosts of AWS that take formats which are not AWS's own: their names lead to a proxy here, and AWS's own SDK computes each signature again."""
 
+import concurrent.futures
 import http.server
+import itertools
+import subprocess
 import threading
 import urllib.parse
 
@@ -150,7 +153,56 @@ def objects_are_signed_as_their_names_are_sent(bench):
     assert key.startswith(prefix + "/"), key
 
 
+def hosts_are_those_of_awss_own_sdk(bench):
+    """Every service in a region of every partition, plain, FIPS and dual-stack; nothing is called, as the proxy is none."""
+    import botocore.endpoint_provider
+    import botocore.session
+
+    loader = botocore.session.get_session().get_component("data_loader")
+    partitions = loader.load_data("partitions")
+    regions = [sorted(region for region in one["regions"] if "global" not in region)[-1] for one in partitions["partitions"]]
+    wanted = []
+    for service, endpoint in (
+        ("s3", "s3://bucket"),
+        ("firehose", "firehose://s"),
+        ("kinesis", "kinesis://s"),
+        ("sqs", "sqs://q"),
+        ("logs", "cloudwatch://g/s"),
+    ):
+        rules = loader.load_service_model(service, "endpoint-rule-set-1")
+        provider = botocore.endpoint_provider.EndpointProvider(rules, partitions)
+        for region, fips, dual in itertools.product(regions, (False, True), (False, True)):
+            given = {"Region": region, "UseFIPS": fips, "UseDualStack": dual}
+            if service == "s3":
+                given["Bucket"] = "bucket"
+                # It has no FIPS there.
+                if fips and region.startswith("cn-"):
+                    continue
+            wanted.append((endpoint, region, fips, dual, provider.resolve_endpoint(**given).url))
+
+    def told(one):
+        """The URL that --check shows."""
+        endpoint, region, fips, dual, _ = one
+        own = {
+            "AWS_REGION": region,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_USE_FIPS_ENDPOINT": str(fips).lower(),
+            "AWS_USE_DUALSTACK_ENDPOINT": str(dual).lower(),
+            "BROOKLET_ENDPOINT": endpoint,
+            "BROOKLET_PROXY": "http://127.0.0.1:1",
+        }
+        done = subprocess.run([bench.binary, "--check"], env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+        [line] = [line for line in done.stdout.decode().splitlines() if line.startswith("endpoint")]
+        return line.split()[1].rstrip("/")
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        wrong = [(one, url) for one, url in zip(wanted, pool.map(told, wanted)) if one[-1] != url]
+    assert not wrong, "%d of %d: %s" % (len(wrong), len(wanted), wrong[:5])
+
+
 CASES = [
+    hosts_are_those_of_awss_own_sdk,
     opensearch_is_signed,
     opentelemetry_is_signed,
     a_key_of_the_owners_wins,
