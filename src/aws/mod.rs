@@ -118,8 +118,11 @@ impl Signer {
         let timestamp = timestamp(self.now_ms());
         let payload = sha256_hex(request.body);
         let mut headers = request.headers.to_vec();
+        for (name, _) in &mut headers {
+            name.make_ascii_lowercase();
+        }
         let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        add("host", &target.authority);
+        add("host", target.authority);
         add("x-amz-date", &timestamp);
         if let Some(token) = &keys.token {
             add("x-amz-security-token", token);
@@ -127,20 +130,19 @@ impl Signer {
         if HASHED.contains(service) {
             add("x-amz-content-sha256", &payload);
         }
-        let signed: Vec<(String, String)> = headers
+        // Whatever stands between may change others.
+        let signed: Vec<(&str, &str)> = headers
             .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
             .filter(|(name, _)| {
-                // Whatever stands between may change others.
-                let name = name.to_ascii_lowercase();
-                matches!(&*name, "host" | "content-type") || name.starts_with("x-amz-")
+                matches!(*name, "host" | "content-type") || name.starts_with("x-amz-")
             })
-            .cloned()
             .collect();
         let authorization = sigv4::authorization(
             &sigv4::Request {
                 method: request.method.name(),
-                path: &target.path,
-                query: &target.query,
+                path: target.path,
+                query: target.query,
                 headers: &signed,
                 payload: &payload,
                 encode_path: *service != "s3",

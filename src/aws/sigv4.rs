@@ -2,8 +2,6 @@
 //!
 //! Pure: it reads no clock, holds no key and sends nothing.
 
-use std::borrow::Cow;
-
 use crate::digest::{hex, hmac_sha256, sha256_hex};
 
 /// The only algorithm.
@@ -14,12 +12,12 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub struct Request<'a> {
     /// The method, in capitals.
     pub method: &'a str,
-    /// The path as in the request's first line, percent-encoded once.
+    /// The path as in the request's first line, a slash at least, percent-encoded once.
     pub path: &'a str,
     /// What stands behind the question mark, as in the request's first line.
     pub query: &'a str,
-    /// Every header that is signed, none of them twice: `host` must be among them, and any that begins with `x-amz-`.
-    pub headers: &'a [(String, String)],
+    /// Every header that is signed, its name in lower case and none of them twice: `host` must be among them, and any that begins with `x-amz-`.
+    pub headers: &'a [(&'a str, &'a str)],
     /// The SHA-256 of the body, in hex.
     pub payload: &'a str,
     /// Whether the path is encoded once more for signing: S3 alone does not.
@@ -52,46 +50,53 @@ impl Scope<'_> {
 /// The first step: the request in one form, whoever wrote it; and the names of the headers that are signed.
 #[must_use]
 pub fn canonical_request(request: &Request<'_>) -> (String, String) {
-    let path = match request.path {
-        "" => Cow::Borrowed("/"),
-        path if request.encode_path => Cow::Owned(encoded(path, "/")),
-        path => Cow::Borrowed(path),
-    };
-    // A zero comes before every other character, so that what is sorted is names first.
-    let mut pairs: Vec<String> = Vec::new();
-    for pair in request.query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // What is encoded already stays.
-        pairs.push([encoded(name, "%"), encoded(value, "%")].join("\0"));
+    let mut out = [request.method, "\n"].concat();
+    if request.encode_path {
+        encode(request.path, "/", &mut out);
+    } else {
+        out.push_str(request.path);
     }
+    out.push('\n');
+    // What is encoded already stays.
+    let mut query = String::new();
+    encode(request.query, "%&=", &mut query);
+    let mut pairs: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
     pairs.sort_unstable();
-    let query = pairs.join("&").replace('\0', "=");
-    let mut headers: Vec<String> = Vec::new();
-    for (name, value) in request.headers {
-        let words: Vec<&str> = value.split_ascii_whitespace().collect();
-        headers.push([name.to_ascii_lowercase(), words.join(" ")].join("\0"));
-    }
-    headers.sort_unstable();
-    let (mut lines, mut names) = (String::new(), String::new());
-    for header in &headers {
-        let (name, value) = header.split_once('\0').unwrap_or_default();
-        for part in [name, ":", value, "\n"] {
-            lines.push_str(part);
+    for (at, (name, value)) in pairs.into_iter().enumerate() {
+        if at > 0 {
+            out.push('&');
         }
+        out.push_str(name);
+        out.push('=');
+        encode(value, "%", &mut out);
+    }
+    out.push('\n');
+    let mut names = String::new();
+    let mut headers = request.headers.to_vec();
+    headers.sort_unstable();
+    for (name, value) in headers {
+        out.push_str(name);
+        out.push(':');
+        for (at, word) in value.split_ascii_whitespace().enumerate() {
+            if at > 0 {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        out.push('\n');
         if !names.is_empty() {
             names.push(';');
         }
         names.push_str(name);
     }
-    let parts = [
-        request.method,
-        &*path,
-        &query,
-        &lines,
-        &names,
-        request.payload,
-    ];
-    (parts.join("\n"), names)
+    for part in ["\n", &names, "\n", request.payload] {
+        out.push_str(part);
+    }
+    (out, names)
 }
 
 /// The second step.
@@ -138,17 +143,25 @@ pub fn authorization(
 /// Text as it may stand in a path or a query: everything but letters, digits and `-._~` percent-encoded, and but for the characters of `kept`.
 #[must_use]
 pub fn encoded(text: &str, kept: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
+    encode(text, kept, &mut out);
+    out
+}
+
+/// Appends such text.
+fn encode(text: &str, kept: &str, out: &mut String) {
     for byte in text.bytes() {
         let free = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         if free || kept.as_bytes().contains(&byte) {
             out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&hex(&[byte]).to_ascii_uppercase());
+            continue;
+        }
+        out.push('%');
+        for digit in [byte >> 4, byte & 0xf] {
+            let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
+            out.push(digit.to_ascii_uppercase());
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -164,11 +177,6 @@ mod tests {
     /// The SHA-256 of nothing.
     const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn headers(lines: &[(&str, &str)]) -> Vec<(String, String)> {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        lines.iter().map(owned).collect()
-    }
-
     const IAM: Scope<'_> = Scope {
         timestamp: "20150830T123600Z",
         region: "us-east-1",
@@ -178,14 +186,14 @@ mod tests {
     /// The example of the IAM User Guide, step by step.
     #[test]
     fn the_documents_own_example() {
-        let headers = headers(&[
+        let headers = [
             (
-                "Content-Type",
+                "content-type",
                 "application/x-www-form-urlencoded; charset=utf-8",
             ),
-            ("Host", "iam.amazonaws.com"),
-            ("X-Amz-Date", "20150830T123600Z"),
-        ]);
+            ("host", "iam.amazonaws.com"),
+            ("x-amz-date", "20150830T123600Z"),
+        ];
         let request = Request {
             method: "GET",
             path: "/",
@@ -241,8 +249,8 @@ mod tests {
             ..IAM
         };
         let base = [
-            ("Host", "example.amazonaws.com"),
-            ("X-Amz-Date", "20150830T123600Z"),
+            ("host", "example.amazonaws.com"),
+            ("x-amz-date", "20150830T123600Z"),
         ];
         let form = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e";
         for (method, query, more, payload, expected) in [
@@ -263,19 +271,19 @@ mod tests {
             (
                 "GET",
                 "",
-                &[("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")],
+                &[("my-header1", " value1"), ("my-header2", " \"a   b   c\"")],
                 NOTHING,
                 "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
             ),
             (
                 "POST",
                 "",
-                &[("Content-Type", "application/x-www-form-urlencoded")],
+                &[("content-type", "application/x-www-form-urlencoded")],
                 form,
                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
             ),
         ] {
-            let headers = headers(&[&base, more].concat());
+            let headers = [&base[..], more].concat();
             let request = Request {
                 method,
                 path: "/",
@@ -298,7 +306,7 @@ mod tests {
             service: "s3",
         };
         let base = [
-            ("Host", "examplebucket.s3.amazonaws.com"),
+            ("host", "examplebucket.s3.amazonaws.com"),
             ("x-amz-date", "20130524T000000Z"),
         ];
         let put = sha256_hex(b"Welcome to Amazon S3.");
@@ -307,7 +315,7 @@ mod tests {
                 "GET",
                 "/test.txt",
                 "",
-                &[("Range", "bytes=0-9")][..],
+                &[("range", "bytes=0-9")][..],
                 NOTHING,
                 "7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972",
                 "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
@@ -317,7 +325,7 @@ mod tests {
                 "/test%24file.text",
                 "",
                 &[
-                    ("Date", "Fri, 24 May 2013 00:00:00 GMT"),
+                    ("date", "Fri, 24 May 2013 00:00:00 GMT"),
                     ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
                 ],
                 &put,
@@ -335,7 +343,7 @@ mod tests {
             ),
             (
                 "GET",
-                "",
+                "/",
                 "max-keys=2&prefix=J",
                 &[],
                 NOTHING,
@@ -343,8 +351,7 @@ mod tests {
                 "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
             ),
         ] {
-            let headers =
-                headers(&[&base[..], &[("x-amz-content-sha256", payload)], more].concat());
+            let headers = [&base[..], &[("x-amz-content-sha256", payload)], more].concat();
             let request = Request {
                 method,
                 path,
