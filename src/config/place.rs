@@ -207,11 +207,14 @@ pub(super) fn call(
     options: &Options,
     environment: &Environment,
 ) -> Result<[String; 2], String> {
-    let extension = match (to.gzip, to.is_text()) {
-        (true, true) => ".ndjson.gz",
-        (false, true) => ".ndjson",
-        (true, false) => ".gz",
-        (false, false) => "",
+    let content_type = to.headers.first().map_or("", |(_, kind)| kind.as_str());
+    let extension = match (content_type, to.gzip) {
+        ("application/x-ndjson", true) => ".ndjson.gz",
+        ("application/x-ndjson", false) => ".ndjson",
+        ("application/json", true) => ".json.gz",
+        ("application/json", false) => ".json",
+        (_, true) => ".gz",
+        (_, false) => "",
     };
     let place = place(url, extension, options, environment)?;
     to.url = place.url;

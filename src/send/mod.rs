@@ -47,15 +47,6 @@ pub struct Options {
     pub http: http::Options,
 }
 
-impl Options {
-    /// Whether payloads are lines of JSON.
-    #[must_use]
-    pub fn is_text(&self) -> bool {
-        let lines = |(_, value): &(String, String)| value == "application/x-ndjson";
-        self.headers.iter().any(lines)
-    }
-}
-
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers and a URL's query may hold secrets.

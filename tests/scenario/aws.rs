@@ -897,12 +897,10 @@ fn a_web_servers_dead_letters_can_be_objects() {
         .start();
     run.invoke(&long_lines(3, 1));
     run.finish();
-    let all: Vec<usize> = bucket
-        .received()
-        .iter()
-        .flat_map(|one| plain_numbers(one))
-        .collect();
+    let received = bucket.received();
+    let all: Vec<usize> = received.iter().flat_map(|one| plain_numbers(one)).collect();
     assert_eq!(all, [0, 1, 2]);
+    assert!(received.iter().all(|one| one.target.ends_with(".json")));
     counters(&run);
 }
 

@@ -91,6 +91,8 @@ pub(super) fn records(status: u16, body: &[u8], records: usize) -> Reading {
         }
         fates.push(name.map_or(Fate::Delivered, fate));
     }
+    // What it does not tell of is sent again.
+    fates.resize(records, Fate::Again);
     Reading::Items { fates, why }
 }
 
@@ -228,6 +230,8 @@ mod tests {
         ] {
             assert_eq!(records(200, well, 1), Reading::Nothing);
         }
+        let (all, _) = fates(records(200, b"{\"FailedPutCount\":1}", 2));
+        assert_eq!(all, [Again; 2], "it does not say which");
         let odd = records(200, b"OK", 1);
         assert!(matches!(odd, Reading::Refused { records: 0, .. }));
     }
