@@ -134,14 +134,14 @@ pub(super) fn flush_options(
     let aws = super::aws(environment);
     let mut encode = settings.encode.clone();
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
-    let gzip = settings.gzip.unwrap_or(true) && format.gzip;
+    let gzip = settings.gzip.unwrap_or(true);
     let mut to = send::Options {
         url: given.clone(),
         headers: vec![content_type],
         reader: send::reader(format.name),
         success: settings.success.clone(),
         method: settings.method,
-        gzip,
+        gzip: gzip && format.gzip,
         aws: None,
         http: http.clone(),
     };
@@ -193,7 +193,7 @@ pub(super) fn flush_options(
     }
     to.headers.extend(settings.headers.iter().cloned());
     let fallback = settings.fallback.as_deref().and_then(|url| {
-        let fallback = fallback(url, format, &encode, &to, &aws, environment);
+        let fallback = fallback(url, format, &encode, &to, gzip, &aws, environment);
         if let Err(why) = &fallback {
             let name = variable("FALLBACK_ENDPOINT", destination);
             let url = http::shown_url(url);
@@ -246,6 +246,7 @@ fn fallback(
     format: &'static Format,
     encode: &encode::Options,
     destination: &send::Options,
+    gzip: bool,
     aws: &aws::Options,
     environment: &Environment,
 ) -> Result<Fallback, String> {
@@ -257,7 +258,8 @@ fn fallback(
         }
         _ => encode::unwrapped(format),
     };
-    let gzip = destination.gzip || scheme.is_some_and(|scheme| scheme.replaces);
+    // A bucket takes everything.
+    let gzip = destination.gzip || (gzip && scheme.is_some_and(|scheme| scheme.replaces));
     let mut encode = encode.clone();
     let mut to = send::Options {
         url: url.to_owned(),
