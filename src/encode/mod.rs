@@ -208,7 +208,7 @@ pub fn of_host(host: &str) -> Option<&'static Format> {
 #[must_use]
 pub fn of_scheme(url: &str) -> Option<&'static Format> {
     let (scheme, _) = url.split_once("://")?;
-    format(&scheme.to_ascii_lowercase()).filter(|format| format.scheme)
+    format(scheme).filter(|format| format.scheme)
 }
 
 /// The format of the same fragments outside of AWS.

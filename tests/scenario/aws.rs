@@ -821,6 +821,7 @@ fn check_explains_the_usual_mistakes() {
         ("s3://", "names nothing"),
         ("cloudwatch://group", "cloudwatch://group/stream"),
         ("firehose://a?x=y", "region"),
+        ("S3://bucket", "is not supported"),
     ] {
         let (code, told) = check(&sink, bad);
         assert_eq!(code, Some(1));
