@@ -28,6 +28,10 @@ pub mod stats;
 
 // Pure stages: no socket, no clock, no environment.
 
+pub mod digest;
+
+pub mod gzip;
+
 pub mod parse;
 
 pub mod process;
@@ -41,6 +45,8 @@ pub mod cadence;
 // Edges: sockets.
 
 pub mod http;
+
+pub mod aws;
 
 pub mod lambda;
 

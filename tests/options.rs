@@ -62,10 +62,7 @@ fn readme_has_every_format_and_no_other() {
             "" => "none".to_owned(),
             text => format!("`{text}`"),
         };
-        let record = match format.record_bytes {
-            usize::MAX => "no limit".to_owned(),
-            bytes => thousands(bytes),
-        };
+        let record = limit(format.record_bytes);
         format!(
             "| `{}` | `{header}: {before}…` | {} | {} | {} | {record} |",
             format.name,
@@ -74,7 +71,11 @@ fn readme_has_every_format_and_no_other() {
             thousands(format.batch_records),
         )
     };
-    let expected: Vec<String> = FORMATS.iter().map(row).collect();
+    let expected: Vec<String> = FORMATS
+        .iter()
+        .filter(|format| !format.scheme)
+        .map(row)
+        .collect();
     let readme = readme();
     let (_, section) = readme.split_once("## Destinations").expect("the section");
     let (section, _) = section.split_once("\n## ").expect("the next one");
@@ -83,6 +84,35 @@ fn readme_has_every_format_and_no_other() {
         .filter(|line| line.starts_with("| `"))
         .collect();
     assert_eq!(rows, expected, "it is to be:\n{}", expected.join("\n"));
+}
+
+/// A number, its thousands apart, or that there is none.
+fn limit(bytes: usize) -> String {
+    match bytes {
+        usize::MAX => "no limit".to_owned(),
+        bytes => thousands(bytes),
+    }
+}
+
+#[test]
+fn readme_has_every_place_in_aws_with_its_limits() {
+    let readme = readme();
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("://"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .filter(|cells: &Vec<&str>| cells.len() == 6)
+        .collect();
+    let told = rows.iter().map(|cells| {
+        let scheme = cells[0].trim_matches('`').split("://").next().unwrap();
+        (scheme.to_owned(), cells[3].to_owned(), cells[4].to_owned())
+    });
+    let places = FORMATS.iter().filter(|format| format.scheme);
+    let expected = places.map(|format| {
+        let (bytes, record) = (format.batch_bytes, format.record_bytes);
+        (format.name.to_owned(), limit(bytes), limit(record))
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 #[test]

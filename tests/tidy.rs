@@ -20,6 +20,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mpsc", &[]),
     ("Condvar", &[]),
     ("ureq", &["http/"]),
+    ("use ring::", &["digest.rs", "http/provider.rs"]),
     ("rustls", &["http/tls.rs", "http/provider.rs"]),
     ("tiny_http", &["receive.rs"]),
     ("TcpListener", &["receive.rs"]),

@@ -4,9 +4,11 @@
 //! It must not mix two of them: what one is told, its key above all, is no other's.
 
 use super::values::Pair;
-use super::{ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, vendor};
+use super::{ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, place, vendor};
+use crate::aws;
 use crate::diag::DESTINATIONS_MAX;
-use crate::flush::{self, LaneOptions};
+use crate::encode::{self, Format};
+use crate::flush::{self, Fallback, LaneOptions};
 use crate::http;
 use crate::process::Identity;
 use crate::send;
@@ -170,76 +172,161 @@ pub(super) fn flush_options(
     problems: &mut Vec<Problem>,
 ) -> Option<flush::Options> {
     let format = settings.format();
-    let process = settings.process(environment);
-    let url = settings.endpoint?;
-    let mut whole = |given: &str, what: &str| {
-        let url = vendor::url(given, format, &settings.encode, identity);
+    let given = settings.endpoint.clone()?;
+    let aws = super::aws(environment);
+    let mut encode = settings.encode.clone();
+    let whole = |given: &str, what: &str, encode: &_, problems: &mut _| {
+        let url = vendor::url(given, format, encode, identity);
         let index = variable("INDEX", destination);
-        bulk::url(&url, format, &settings.encode, (&index, what), problems)
+        bulk::url(&url, format, encode, (&index, what), problems)
     };
-    // What OpenTelemetry's variables name is the whole URL.
-    let url = if settings.exact {
-        url
-    } else {
-        whole(&url, "endpoint")
-    };
-    let fallback = settings.fallback.map(|url| whole(&url, "fallback"));
     let content_type = ("content-type".to_owned(), format.content_type.to_owned());
-    let mut headers = vec![content_type.clone()];
-    if let Some(key) = settings.api_key {
-        let (name, before) = match &settings.key_header {
-            Some((name, before)) => (name.as_str(), before.as_str()),
-            None => format.key_header,
+    let gzip = settings.gzip.unwrap_or(true);
+    let mut to = send::Options {
+        url: given.clone(),
+        headers: vec![content_type],
+        reader: send::reader(format.name),
+        success: settings.success.clone(),
+        method: settings.method,
+        gzip: gzip && format.gzip,
+        aws: None,
+        http: http.clone(),
+    };
+    if format.scheme {
+        let endpoint = variable("ENDPOINT", destination);
+        encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
+        encode.place = match place::call(&given, format, &mut to, &aws, environment) {
+            Ok(names) => names,
+            Err(why) => {
+                let given = http::shown_url(&given);
+                problems.push(Problem::of(format!("{endpoint} is {given:?}: {why}")));
+                return None;
+            }
         };
-        let basic = format.basic && settings.key_header.is_none() && key.contains(':');
-        let value = if basic {
-            http::basic(&key)
-        } else {
-            format!("{before}{key}")
-        };
-        headers.push((name.to_owned(), value));
+        for (name, is_set) in [
+            ("FORMAT", settings.format.is_some()),
+            ("API_KEY", settings.api_key.is_some()),
+        ] {
+            if is_set {
+                let name = variable(name, destination);
+                problems.push(Problem::of(format!(
+                    "{name} means nothing where {endpoint} is a place in AWS"
+                )));
+            }
+        }
+    } else {
+        // What OpenTelemetry's variables name is the whole URL.
+        if !settings.exact {
+            to.url = whole(&given, "endpoint", &encode, problems);
+        }
+        to.headers.extend(key(&settings, format));
     }
+    let has_key = to.headers.len() > 1;
     for (name, value) in format.headers {
-        headers.push(((*name).to_owned(), (*value).to_owned()));
+        to.headers.push(((*name).to_owned(), (*value).to_owned()));
     }
     // The owner's own headers win over ours.
-    headers.retain(|(name, _)| {
-        let same = |(own, _): &Pair| own.eq_ignore_ascii_case(name);
-        !settings.headers.iter().any(same)
+    let is = |name: &str| {
+        settings
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    to.headers.retain(|(name, _)| !is(name));
+    if !format.scheme && !has_key && !is("authorization") {
+        to.aws = place::signed(&to.url, &aws);
+    }
+    to.headers.extend(settings.headers.iter().cloned());
+    let fallback = settings.fallback.as_deref().and_then(|url| {
+        let same = !format.scheme && encode::of_scheme(url).is_none();
+        let whole = same.then(|| whole(url, "fallback", &encode, problems));
+        let url = whole.as_deref().unwrap_or(url);
+        let fallback = fallback(url, format, &encode, &to, gzip, &aws, environment);
+        if let Err(why) = &fallback {
+            let name = variable("FALLBACK_ENDPOINT", destination);
+            let url = http::shown_url(url);
+            problems.push(Problem::of(format!("{name} is {url:?}: {why}")));
+        }
+        fallback.ok()
     });
-    headers.extend(settings.headers);
-    let gzip = settings.gzip && format.gzip;
+    let batch_bytes = settings.batch_bytes.unwrap_or(format.batch_bytes);
     Some(flush::Options {
         strategy: settings.strategy,
         budget: settings.budget,
-        process,
+        process: settings.process(environment),
         snapshot: environment.is_snapshot(),
         lane: LaneOptions {
             format,
-            encode: settings.encode,
-            batch_bytes: settings.batch_bytes.unwrap_or(format.batch_bytes),
+            encode,
+            // What a service of AWS takes at once is no matter of taste.
+            batch_bytes: if format.scheme {
+                batch_bytes.min(format.batch_bytes)
+            } else {
+                batch_bytes
+            },
             batch_records: settings.batch_records.unwrap_or(format.batch_records),
             buffer_bytes: settings.buffer_bytes,
-            fallback: fallback.map(|url| send::Options {
-                url,
-                // Neither the key nor the owner's headers: they are the destination's.
-                headers: vec![content_type],
-                reader: send::reader(format.name),
-                success: settings.success.clone(),
-                method: settings.method,
-                gzip,
-                http: http.clone(),
-            }),
-            destination: send::Options {
-                url,
-                headers,
-                reader: send::reader(format.name),
-                success: settings.success,
-                method: settings.method,
-                gzip,
-                http,
-            },
+            fallback,
+            destination: to,
         },
+    })
+}
+
+/// The header with the owner's key, if there is one.
+fn key(settings: &Settings, format: &Format) -> Option<Pair> {
+    let key = settings.api_key.as_ref()?;
+    let (name, before) = match &settings.key_header {
+        Some((name, before)) => (name.as_str(), before.as_str()),
+        None => format.key_header,
+    };
+    let basic = format.basic && settings.key_header.is_none() && key.contains(':');
+    let value = if basic {
+        http::basic(key)
+    } else {
+        format!("{before}{key}")
+    };
+    Some((name.to_owned(), value))
+}
+
+/// What is told of a fallback: neither the key nor the owner's headers, which are the destination's.
+fn fallback(
+    url: &str,
+    format: &'static Format,
+    encode: &encode::Options,
+    destination: &send::Options,
+    gzip: bool,
+    aws: &aws::Options,
+    environment: &Environment,
+) -> Result<Fallback, String> {
+    let scheme = encode::of_scheme(url);
+    let format = match scheme {
+        Some(same) if same.name == format.name => same,
+        Some(other) if !other.replaces => {
+            return Err("it must be http(s)://, s3:// or of the same kind as the endpoint".into());
+        }
+        _ => encode::unwrapped(format),
+    };
+    // A bucket takes everything.
+    let gzip = destination.gzip || (gzip && scheme.is_some_and(|scheme| scheme.replaces));
+    let mut encode = encode.clone();
+    let mut to = send::Options {
+        url: url.to_owned(),
+        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
+        reader: send::reader(format.name),
+        gzip,
+        aws: None,
+        ..destination.clone()
+    };
+    match scheme {
+        Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,
+        // A method of the destination's own is no wish of the owner's.
+        None if destination.aws.is_some() => to.method = http::Verb::Post,
+        None => {}
+    }
+    Ok(Fallback {
+        format,
+        encode,
+        destination: to,
     })
 }
 

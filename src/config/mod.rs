@@ -2,17 +2,20 @@
 //!
 //! A bad value never fails the function: it is named once, with what was given and what is taken instead.
 
+mod aws;
 mod bulk;
 mod environment;
 mod lanes;
 mod options;
 mod otel;
+mod place;
 mod values;
 mod vendor;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use aws::aws;
 pub use environment::{Environment, arguments};
 use lanes::All;
 pub use lanes::{Reach, destinations_help, of_destination};
@@ -57,7 +60,7 @@ pub struct Settings {
     buffer_bytes: usize,
     batch_bytes: Option<usize>,
     batch_records: Option<usize>,
-    gzip: bool,
+    gzip: Option<bool>,
     api: Api,
     telemetry_timeout_ms: u32,
     port: u16,
@@ -98,7 +101,7 @@ impl Settings {
             buffer_bytes: 4 * 1024 * 1024,
             batch_bytes: None,
             batch_records: None,
-            gzip: true,
+            gzip: None,
             api: Api::Auto,
             telemetry_timeout_ms: 25,
             port: 21_077,
@@ -114,8 +117,13 @@ impl Settings {
 impl Settings {
     /// The format: as configured, or as the endpoint's host tells.
     fn format(&self) -> &'static Format {
-        let told = || encode::of_host(&http::host(self.endpoint.as_deref()?)?);
-        self.format.or_else(told).unwrap_or(encode::DEFAULT)
+        let endpoint = self.endpoint.as_deref();
+        let told = || encode::of_host(&http::host(endpoint?)?);
+        let scheme = endpoint.and_then(encode::of_scheme);
+        scheme
+            .or(self.format)
+            .or_else(told)
+            .unwrap_or(encode::DEFAULT)
     }
 
     /// What process is told.
@@ -143,6 +151,16 @@ pub struct Problem {
     what: String,
     /// What is taken instead; empty if nothing is.
     taken: String,
+}
+
+impl Problem {
+    /// One that leaves nothing to be taken.
+    fn of(what: String) -> Self {
+        Self {
+            what,
+            taken: String::new(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -704,7 +722,7 @@ mod tests {
                 ("BROOKLET_FALLBACK_ENDPOINT", url),
             ]);
             let lane = config.expect("usable").lanes.remove(0).flush.lane;
-            (lane.fallback.expect("a fallback").url, told)
+            (lane.fallback.expect("a fallback").destination.url, told)
         };
         for (format, url, expected) in [
             ("datadog", "http://f", "http://f/api/v2/logs"),

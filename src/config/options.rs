@@ -47,10 +47,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "ENDPOINT",
         default: "none: inert",
-        help: "Where logs go: `http://…` or `https://…`.",
+        help: "Where logs go: `http://…`, `https://…`, or a place in AWS: `s3://bucket/prefix`, `firehose://stream`, `kinesis://stream`, `sqs://queue`, `cloudwatch://group/stream`.",
         show: Show::Address,
         reach: Reach::Own,
-        parse: |value, settings| values::url(value).map(|url| settings.endpoint = Some(url)),
+        parse: |value, settings| values::endpoint(value).map(|url| settings.endpoint = Some(url)),
     },
     Opt {
         name: "FORMAT",
@@ -156,10 +156,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "FALLBACK_ENDPOINT",
         default: "none",
-        help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why.",
+        help: "Where records go that the destination refused or did not take in time, in the same format, behind a record `brooklet.dead_letter` that says why; `s3://bucket/prefix` too. What was for AWS is `ndjson` elsewhere.",
         show: Show::Address,
         reach: Reach::Own,
-        parse: |value, settings| values::url(value).map(|url| settings.fallback = Some(url)),
+        parse: |value, settings| values::endpoint(value).map(|url| settings.fallback = Some(url)),
     },
     Opt {
         name: "TYPES",
@@ -325,12 +325,13 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "COMPRESSION",
-        default: "`gzip`",
-        help: "`gzip` or `none`.",
+        default: "`gzip` where the destination takes it",
+        help: "`gzip` or `none`; where it is set to `gzip`, the records of `firehose://`, `kinesis://` and `sqs://` are compressed one by one, the latter in base64.",
         show: Show::Whole,
         reach: Reach::Inherited,
         parse: |value, settings| {
-            values::word(value, &[("gzip", true), ("none", false)]).map(|gzip| settings.gzip = gzip)
+            values::word(value, &[("gzip", true), ("none", false)])
+                .map(|gzip| settings.gzip = Some(gzip))
         },
     },
     Opt {
@@ -384,6 +385,15 @@ pub const OPTIONS: &[Opt] = &[
             settings.ca_file = Some(value.to_owned());
             Ok(())
         },
+    },
+    Opt {
+        name: "AWS_ENDPOINT_URL",
+        default: "the service's own",
+        help: "Where services of AWS are called instead, such as a VPC endpoint; the standard `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` work too.",
+        show: Show::Address,
+        reach: Reach::Environment,
+        // `aws.rs` takes it, as secrets are needed before options are read.
+        parse: |value, _| values::url(value).map(|_| ()),
     },
     Opt {
         name: "LOG_LEVEL",

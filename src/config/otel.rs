@@ -51,7 +51,7 @@ pub(super) fn apply(
         variable(environment, "COMPRESSION").filter(|_| !own("COMPRESSION"))
     {
         match values::word(value, &[("gzip", true), ("none", false)]) {
-            Ok(gzip) => settings.gzip = gzip,
+            Ok(gzip) => settings.gzip = Some(gzip),
             Err(why) => problems.push(problem(&format!("{name} is {value:?}"), &why, "gzip")),
         }
     }

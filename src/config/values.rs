@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::place;
 use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
@@ -70,10 +71,21 @@ pub(super) fn url(value: &str) -> Parsed<String> {
     Ok(value.to_owned())
 }
 
-/// A format.
+/// A URL that can be called, or one that names a place in AWS.
+pub(super) fn endpoint(value: &str) -> Parsed<String> {
+    if encode::of_scheme(value).is_none() {
+        return url(value);
+    }
+    place::usable(value)?;
+    Ok(value.to_owned())
+}
+
+/// A format that is not told by a scheme.
 pub(super) fn format(value: &str) -> Parsed<&'static Format> {
-    encode::format(&value.to_ascii_lowercase()).ok_or_else(|| {
-        let names: Vec<&str> = encode::FORMATS.iter().map(|format| format.name).collect();
+    let formats = || encode::FORMATS.iter().filter(|format| !format.scheme);
+    let found = formats().find(|format| format.name.eq_ignore_ascii_case(value));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = formats().map(|format| format.name).collect();
         format!("must be one of {}", names.join(", "))
     })
 }

@@ -3,6 +3,7 @@
 //! Our own options win over every one of them.
 
 use super::{ENDPOINT, Environment, Settings, values};
+use crate::aws::sigv4::encoded;
 use crate::encode::{self, Format};
 use crate::http;
 use crate::process::Identity;
@@ -146,41 +147,23 @@ pub(super) fn url(
             let known = [&identity.service_name, &identity.function_name];
             let known = || known.into_iter().find_map(|name| name.as_deref());
             let dataset = index.or_else(known).unwrap_or(UNNAMED);
-            http::with_path(given, &format!("/1/batch/{}", percent_encoded(dataset)))
+            http::with_path(given, &format!("/1/batch/{}", encoded(dataset, "")))
         }
         "axiom" => {
-            let path = index.map(|index| format!("/v1/datasets/{}/ingest", percent_encoded(index)));
+            let path = index.map(|index| format!("/v1/datasets/{}/ingest", encoded(index, "")));
             http::with_path(given, &path.unwrap_or_default())
         }
         "victorialogs" => {
             let mut url = http::with_path(given, format.path);
             if !url.contains('?') && url.ends_with(format.path) {
                 url.push_str("?_msg_field=message&_time_field=timestamp&_stream_fields=");
-                let labels: Vec<String> =
-                    encode.labels.iter().map(|l| percent_encoded(l)).collect();
+                let labels: Vec<String> = encode.labels.iter().map(|l| encoded(l, "")).collect();
                 url.push_str(&labels.join(","));
             }
             url
         }
         _ => http::with_path(given, format.path),
     }
-}
-
-/// Text as it may stand in a path or a query.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 0xf] {
-                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-                out.push(digit.to_ascii_uppercase());
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(super) const FORMAT: Format = Format {
     is_host: |host| {
         [
             ".es.amazonaws.com",
+            ".es.amazonaws.com.cn",
+            ".on.aws",
             ".aoss.amazonaws.com",
             ".found.io",
             ".elastic-cloud.com",
@@ -248,6 +250,7 @@ mod tests {
     fn hosts_tell_the_format() {
         let is_host = FORMAT.is_host;
         assert!(is_host("search-x.eu-west-1.es.amazonaws.com"));
+        assert!(is_host("search-x.aos.eu-west-1.on.aws"));
         assert!(is_host("my.es.us-east-1.aws.found.io"));
         assert!(!is_host("elastic.co.example.com"));
     }

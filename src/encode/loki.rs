@@ -244,7 +244,12 @@ impl Encode for Loki {
         (beside, if self.varies() { beside } else { 0 })
     }
 
-    fn gather(&self, fragments: &mut dyn Iterator<Item = &[u8]>, out: &mut Vec<u8>) -> bool {
+    fn gather(
+        &self,
+        fragments: &mut dyn Iterator<Item = &[u8]>,
+        out: &mut Vec<u8>,
+        _places: &mut Vec<usize>,
+    ) -> bool {
         if !self.varies() {
             return false;
         }
@@ -351,7 +356,11 @@ mod tests {
                 ..Record::default()
             },
         );
-        assert!(encoder.gather(&mut [bare.as_slice()].into_iter(), &mut out));
+        assert!(encoder.gather(
+            &mut [bare.as_slice()].into_iter(),
+            &mut out,
+            &mut Vec::new()
+        ));
         let head: &[u8] = br#"{"streams":[{"stream":{"service_name":"unknown_service"},"#;
         assert!(out.starts_with(head));
     }
@@ -368,7 +377,7 @@ mod tests {
             head(&encoder),
             r#"{"streams":[{"stream":{"region":"eu-west-1","_7_env":"prod"},"values":["#
         );
-        assert!(!encoder.gather(&mut std::iter::empty(), &mut Vec::new()));
+        assert!(!encoder.gather(&mut std::iter::empty(), &mut Vec::new(), &mut Vec::new()));
         assert_eq!(
             String::from_utf8_lossy(&written(&encoder, &record(None, "a\\nb"))),
             concat!(
@@ -393,7 +402,11 @@ mod tests {
             fragments.push(written(&encoder, &record(level, message)));
         }
         let mut out = Vec::new();
-        assert!(encoder.gather(&mut fragments.iter().map(Vec::as_slice), &mut out));
+        assert!(encoder.gather(
+            &mut fragments.iter().map(Vec::as_slice),
+            &mut out,
+            &mut Vec::new()
+        ));
         let streams: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         let shown: Vec<String> = streams["streams"]
             .as_array()
@@ -469,7 +482,11 @@ mod tests {
             },
         );
         let mut out = Vec::new();
-        assert!(encoder.gather(&mut std::iter::once(fragment.as_slice()), &mut out));
+        assert!(encoder.gather(
+            &mut std::iter::once(fragment.as_slice()),
+            &mut out,
+            &mut Vec::new()
+        ));
         let read: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         let stream = &read["streams"][0]["stream"];
         for label in ["region", "request_id"] {

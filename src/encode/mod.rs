@@ -5,19 +5,25 @@
 
 mod axiom;
 mod betterstack;
+mod cloudwatch;
 mod coralogix;
 mod cut;
 mod datadog;
 mod dynatrace;
 mod elasticsearch;
+mod firehose;
 mod honeycomb;
 mod json;
+mod kinesis;
 mod loki;
 mod ndjson;
 mod newrelic;
 mod object;
 mod otlp;
+mod pack;
+mod s3;
 mod splunk;
+mod sqs;
 mod victorialogs;
 
 use std::fmt;
@@ -37,6 +43,10 @@ pub struct Options {
     pub source: Option<String>,
     /// `BROOKLET_FIELD_NAMES`: what a record's fields are called, where they are not to have their own names.
     pub names: Vec<(String, String)>,
+    /// What a format names that is its service's own: a stream; the URL of all queues and a queue; a group and its stream.
+    pub place: [String; 2],
+    /// Whether `BROOKLET_COMPRESSION` asks for gzip where nobody would expect it: inside of records.
+    pub gzip_inside: bool,
 }
 
 impl Default for Options {
@@ -48,6 +58,8 @@ impl Default for Options {
             index: None,
             source: None,
             names: Vec::new(),
+            place: Default::default(),
+            gzip_inside: false,
         }
     }
 }
@@ -74,10 +86,20 @@ pub trait Encode: fmt::Debug + Send {
     }
 
     /// Puts a payload together from its fragments where it is more than one behind the other; `false` if it is not.
-    fn gather(&self, _fragments: &mut dyn Iterator<Item = &[u8]>, _out: &mut Vec<u8>) -> bool {
+    ///
+    /// Where the destination does not judge the fragments one by one in their order, `places` gets for each fragment the number of what it judges, or [`LEFT_OUT`].
+    fn gather(
+        &self,
+        _fragments: &mut dyn Iterator<Item = &[u8]>,
+        _out: &mut Vec<u8>,
+        _places: &mut Vec<usize>,
+    ) -> bool {
         false
     }
 }
+
+/// The place of a fragment that the payload does not hold, and that is to be sent later.
+pub const LEFT_OUT: usize = usize::MAX;
 
 /// One row of [`FORMATS`]: everything about a format that is not the writing of a record.
 #[derive(Debug)]
@@ -106,6 +128,10 @@ pub struct Format {
     pub path: &'static str,
     /// Whether a key that is `user:password` goes as such, in the header of HTTP's basic authentication.
     pub basic: bool,
+    /// Whether nothing but the scheme of the endpoint's URL chooses it, which is its name: a service of AWS.
+    pub scheme: bool,
+    /// Whether a payload replaces one of the same name, so that one that may have arrived is sent again as it was.
+    pub replaces: bool,
     /// Makes the encoder.
     pub encoder: fn(&Options) -> Box<dyn Encode>,
 }
@@ -129,6 +155,8 @@ impl Format {
         is_host: |_| false,
         path: "",
         basic: false,
+        scheme: false,
+        replaces: false,
         encoder: |options| Box::new(object::Object::new(options)),
     };
 }
@@ -170,6 +198,11 @@ pub const FORMATS: &[Format] = &[
     loki::FORMAT,
     splunk::FORMAT,
     elasticsearch::FORMAT,
+    s3::FORMAT,
+    firehose::FORMAT,
+    kinesis::FORMAT,
+    sqs::FORMAT,
+    cloudwatch::FORMAT,
 ];
 
 /// The format where none is configured.
@@ -179,6 +212,23 @@ pub const DEFAULT: &Format = &json::FORMAT;
 #[must_use]
 pub fn of_host(host: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.is_host)(host))
+}
+
+/// The format that the scheme of a URL tells.
+#[must_use]
+pub fn of_scheme(url: &str) -> Option<&'static Format> {
+    let (scheme, _) = url.split_once("://")?;
+    format(scheme).filter(|format| format.scheme)
+}
+
+/// The format of the same fragments outside of AWS.
+#[must_use]
+pub fn unwrapped(format: &'static Format) -> &'static Format {
+    match (format.scheme, format.frame == Frame::LINES) {
+        (false, _) => format,
+        (true, true) => &ndjson::FORMAT,
+        (true, false) => &json::FORMAT,
+    }
 }
 
 /// The format whose fragments show people what the payloads of a format hold: another one where those are not text.

@@ -357,7 +357,12 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
 
 /// Writes JSON text as a JSON string, in one line.
 pub(super) fn json_text(out: &mut Vec<u8>, value: &str) {
-    let (bytes, mut from) = (value.as_bytes(), 0);
+    json_bytes(out, value.as_bytes());
+}
+
+/// The same for JSON text of our own.
+pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut from = 0;
     out.push(b'"');
     let begin = out.len();
     for at in memchr::memchr2_iter(b'"', b'\\', bytes) {

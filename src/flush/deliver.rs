@@ -60,7 +60,7 @@ impl Lane {
         self.buffer.rest();
         self.destination.rest();
         if let Some(fallback) = &mut self.fallback {
-            fallback.rest();
+            fallback.0.rest();
         }
     }
 
@@ -88,7 +88,10 @@ impl Lane {
     fn next_batch(&self, records_max: usize) -> Batch {
         let (beside, each) = self.beside();
         let bytes = self.bytes_max.saturating_sub(beside);
-        self.buffer.batch(bytes, each, records_max)
+        // What may be there already is sent as it was, to be replaced by itself.
+        let as_it_was = self.options.format.replaces && self.unsure > 0;
+        let most = if as_it_was { self.unsure } else { usize::MAX };
+        self.buffer.batch(bytes, each, records_max.min(most))
     }
 
     /// What a payload has beside its records, and what each of them adds, in bytes.
@@ -199,8 +202,9 @@ impl Lane {
         let (delivered, again, refused) = (of(Fate::Delivered), of(Fate::Again), of(Fate::Refused));
         let is = |at: usize, fate| fates.get(at) == Some(&fate);
         // What is refused comes to the front, where it can be put aside.
-        let ranks: [&dyn Fn(usize) -> bool; 2] =
-            [&|at| is(at, Fate::Refused), &|at| is(at, Fate::Again)];
+        let ranks: [&dyn Fn(usize) -> bool; 2] = [&|at| is(at, Fate::Refused), &|at| {
+            is(at, Fate::Again) || is(at, Fate::Left)
+        }];
         self.buffer.keep(batch, ranks);
         self.unsure = 0;
         self.stats.delivered.add(delivered);
@@ -270,7 +274,9 @@ impl Lane {
 
     /// Sends a payload to the fallback, behind a record that says why; `false` if it is not there or does not take it.
     fn put_aside(&mut self, batch: Batch, why: &str, deadline: Deadline) -> bool {
-        let Some(fallback) = &mut self.fallback else {
+        let (Some((fallback, encoder)), Some(options)) =
+            (&mut self.fallback, &self.options.fallback)
+        else {
             return false;
         };
         if !self.fallback_breaker.allows() {
@@ -293,8 +299,8 @@ impl Lane {
             ..Record::default()
         };
         self.encoder.encode(&own, &mut marker);
-        let frame = &self.options.format.frame;
-        let shaped = Shaped::of(&*self.encoder, frame, &self.buffer, batch, Some(&marker));
+        let frame = &options.format.frame;
+        let shaped = Shaped::of(&**encoder, frame, &self.buffer, batch, Some(&marker));
         let deadline = deadline.earlier(Deadline::after(FALLBACK_WAIT));
         match fallback.send(shaped.payload(), deadline, &self.stats) {
             Outcome::Delivered { .. } => {

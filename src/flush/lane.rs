@@ -32,7 +32,18 @@ pub struct Options {
     /// Where payloads go.
     pub destination: send::Options,
     /// Where they go if that destination does not take them.
-    pub fallback: Option<send::Options>,
+    pub fallback: Option<Fallback>,
+}
+
+/// Where payloads go that a destination does not take.
+#[derive(Debug, Clone)]
+pub struct Fallback {
+    /// The format, whose fragments are the destination's.
+    pub format: &'static Format,
+    /// What its encoder is told.
+    pub encode: encode::Options,
+    /// Where they go.
+    pub destination: send::Options,
 }
 
 /// The least time between two records of our own on losses, in milliseconds.
@@ -55,7 +66,7 @@ pub(super) struct Lane {
     /// Whether it goes.
     pub(super) breaker: Breaker,
     /// Where it goes otherwise.
-    pub(super) fallback: Option<Destination>,
+    pub(super) fallback: Option<(Destination, Box<dyn Encode>)>,
     /// Whether it goes there.
     pub(super) fallback_breaker: Breaker,
     /// A payload's records, fewer while a refused one is searched for: half as many after a refusal, twice as many after a delivery.
@@ -88,10 +99,11 @@ impl Lane {
             buffer: Buffer::new(options.buffer_bytes),
             destination: Destination::new(options.destination.clone(), hurry.clone()),
             breaker: Breaker::default(),
-            fallback: options
-                .fallback
-                .clone()
-                .map(|fallback| Destination::new(fallback, hurry.clone())),
+            fallback: options.fallback.as_ref().map(|fallback| {
+                let encoder = (fallback.format.encoder)(&fallback.encode);
+                let destination = fallback.destination.clone();
+                (Destination::new(destination, hurry.clone()), encoder)
+            }),
             fallback_breaker: Breaker::default(),
             records_max: options.batch_records,
             bytes_max: options.batch_bytes,
@@ -125,6 +137,9 @@ impl Lane {
     /// Tells who logs.
     pub(super) fn identify(&mut self, identity: &Identity) {
         self.encoder.identify(identity);
+        if let Some((_, encoder)) = &mut self.fallback {
+            encoder.identify(identity);
+        }
     }
 
     /// Records that wait.

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use lane::Options as LaneOptions;
+pub use lane::{Fallback, Options as LaneOptions};
 
 use self::intake::Intake;
 use self::lane::Lane;

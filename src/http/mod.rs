@@ -102,6 +102,45 @@ pub enum Verb {
     Put,
 }
 
+impl Verb {
+    /// The method as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// What a request's first lines say of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The header `host`: with the port if the URL has one, without user and password.
+    pub authority: &'a str,
+    /// The path; a slash at least.
+    pub path: &'a str,
+    /// What stands behind the question mark.
+    pub query: &'a str,
+}
+
+impl<'a> Target<'a> {
+    /// That of a URL that can be called.
+    #[must_use]
+    pub fn of(url: &'a str) -> Self {
+        let sent = url.split('#').next().unwrap_or_default();
+        let (sent, query) = sent.split_once('?').unwrap_or((sent, ""));
+        let (_, rest) = sent.split_once("://").unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        Self {
+            authority: authority.rsplit('@').next().unwrap_or_default(),
+            path: if path.is_empty() { "/" } else { path },
+            query,
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -409,6 +448,22 @@ mod tests {
             Some("logs.example.com")
         );
         assert_eq!(host("nowhere"), Some("nowhere".to_owned()));
+    }
+
+    #[test]
+    fn a_url_is_taken_apart_as_a_request_says_it() {
+        for (url, authority, path, query) in [
+            ("https://u:p@h:1/a%20b?c=d/?#e?", "h:1", "/a%20b", "c=d/?"),
+            ("http://[::1]:9", "[::1]:9", "/", ""),
+            ("http://h?q", "h", "/", "q"),
+        ] {
+            let target = Target {
+                authority,
+                path,
+                query,
+            };
+            assert_eq!(Target::of(url), target);
+        }
     }
 
     #[test]

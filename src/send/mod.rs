@@ -4,8 +4,9 @@
 
 mod answer;
 mod breaker;
-mod gzip;
+mod outcome;
 pub mod retry;
+pub mod service;
 mod shaped;
 
 use std::fmt;
@@ -13,11 +14,14 @@ use std::time::Duration;
 
 pub use answer::{Fate, Reader, Reading, reader};
 pub use breaker::Breaker;
+pub use outcome::Outcome;
 pub use shaped::Shaped;
 
-use self::gzip::Gzip;
 use self::retry::{Verdict, retry_after, verdict};
+use self::service::Service;
+use crate::encode::LEFT_OUT;
 use crate::error::{Error, excerpt};
+use crate::gzip::Gzip;
 use crate::http::{self, Answer, Client, Request, Verb};
 use crate::link::{HURRY_SLICE, Hurry};
 use crate::stats::Stats;
@@ -38,6 +42,8 @@ pub struct Options {
     pub method: Verb,
     /// Whether payloads are compressed with gzip.
     pub gzip: bool,
+    /// What is particular about it, if it is in AWS.
+    pub aws: Option<service::Options>,
     /// Proxy and certificates.
     pub http: http::Options,
 }
@@ -52,75 +58,6 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What became of a payload.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The destination took it.
-    Delivered {
-        /// The status.
-        status: u16,
-        /// The beginning of the answer.
-        answer: String,
-        /// What is odd about the answer, if anything.
-        odd: Option<String>,
-        /// Records that it nevertheless did not take and does not name.
-        refused: usize,
-    },
-    /// The destination took some records and says which.
-    Partly {
-        /// What became of each record.
-        fates: Vec<Fate>,
-        /// What it says of the first one that it did not take.
-        why: String,
-    },
-    /// It could not be delivered now; says why, and how long the destination asks to be left alone.
-    Later {
-        /// What happened, in words.
-        why: String,
-        /// The status, if it answered.
-        status: Option<u16>,
-        /// From `Retry-After`.
-        asked: Option<Duration>,
-        /// The request went out and no answer came back, so that it may have arrived.
-        may_have_arrived: bool,
-    },
-    /// The destination says that it is too large.
-    TooLarge,
-    /// The destination will never take it.
-    Refused {
-        /// The status.
-        status: u16,
-        /// The beginning of the answer.
-        answer: String,
-    },
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, status, answer) = match self {
-            Self::Delivered { status, answer, .. } => ("delivered", status, answer),
-            Self::Refused { status, answer } => ("refused", status, answer),
-            Self::TooLarge => return f.write_str("refused as too large, status 413"),
-            Self::Partly { fates, why } => {
-                let of = |fate| fates.iter().filter(|known| **known == fate).count();
-                return write!(
-                    f,
-                    "{} delivered, {} to be sent again, {} refused: {why}",
-                    of(Fate::Delivered),
-                    of(Fate::Again),
-                    of(Fate::Refused)
-                );
-            }
-            Self::Later { why, .. } => return write!(f, "not delivered: {why}"),
-        };
-        write!(f, "{what}, status {status}")?;
-        if answer.is_empty() {
-            return Ok(());
-        }
-        write!(f, ": {answer}")
-    }
-}
-
 /// A destination that payloads are delivered to.
 pub struct Destination {
     /// Where and how.
@@ -131,6 +68,8 @@ pub struct Destination {
     client: Option<Client>,
     /// The compressor; made at the first delivery.
     gzip: Option<Gzip>,
+    /// Signs, where that is wanted.
+    service: Option<Service>,
     /// The payload's bytes as they go out, used again for each.
     payload: Vec<u8>,
     /// The connection that is kept has carried a whole exchange.
@@ -159,6 +98,8 @@ pub struct Payload<'a, P> {
     pub pieces: P,
     /// What stands behind the last.
     pub tail: &'a [u8],
+    /// For each record the number of what the destination judges it by, if it is not the record itself.
+    pub places: &'a [usize],
 }
 
 /// A connection that was not used for so long is not used again, in milliseconds.
@@ -182,6 +123,7 @@ impl Destination {
             options.headers.push(encoding);
         }
         Self {
+            service: options.aws.clone().map(Service::new),
             options,
             hurry,
             client: None,
@@ -200,6 +142,7 @@ impl Destination {
         stats: &Stats,
     ) -> Outcome {
         self.drop_stale_connections();
+        let (records, places) = (payload.records, payload.places);
         let all = std::iter::once(payload.head)
             .chain(payload.pieces)
             .chain(std::iter::once(payload.tail));
@@ -211,7 +154,13 @@ impl Destination {
                 may_have_arrived: false,
             };
         }
-        let outcome = self.tries(payload.records, deadline, stats);
+        if let Some(service) = &mut self.service {
+            service.begin(&self.payload);
+        }
+        let outcome = self.tries(Judged { records, places }, deadline, stats);
+        if let Some(service) = &mut self.service {
+            service.end(&self.payload, outcome.is_unsure());
+        }
         self.used_ms = time::epoch_ms();
         outcome
     }
@@ -224,13 +173,13 @@ impl Destination {
     }
 
     /// Puts the payload together.
-    fn prepare<'a>(&mut self, all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
+    fn prepare<'a>(&mut self, mut all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
         if self.client.is_none() {
             self.client = Some(Client::outbound(&self.options.http, &self.hurry)?);
         }
         if self.options.gzip {
             let gzip = self.gzip.get_or_insert_default();
-            if !gzip.compress(all, &mut self.payload) {
+            if !gzip.compress(&mut all, &mut self.payload) {
                 return Err(Error::Resource {
                     what: "gzip".into(),
                     why: "the compressor failed".into(),
@@ -261,7 +210,8 @@ impl Destination {
     }
 
     /// Tries until there is a verdict that stands.
-    fn tries(&mut self, records: usize, deadline: Deadline, stats: &Stats) -> Outcome {
+    fn tries(&mut self, judged: Judged<'_>, deadline: Deadline, stats: &Stats) -> Outcome {
+        let records = judged.records;
         let mut tries = 0;
         let mut may_have_arrived = false;
         loop {
@@ -270,7 +220,7 @@ impl Destination {
                 stats.resent.add(records);
             }
             let (why, status, asked) = match self.once(deadline) {
-                Ok(answer) => match (self.verdict(answer.status), self.read(&answer, records)) {
+                Ok(answer) => match self.judge(&answer, judged) {
                     (Verdict::Delivered, reading) => {
                         self.proven = true;
                         return self.taken(&answer, reading, records);
@@ -333,6 +283,15 @@ impl Destination {
         false
     }
 
+    /// Judges an answer, and reads what it says of the records.
+    fn judge(&self, answer: &Answer, judged: Judged<'_>) -> (Verdict, Reading) {
+        let verdict = self.verdict(answer.status);
+        match self.read(answer, judged) {
+            Reading::All(verdict) => (verdict, Reading::Nothing),
+            reading => (verdict, reading),
+        }
+    }
+
     /// Judges a status; the owner may know which ones say that all is well.
     fn verdict(&self, status: u16) -> Verdict {
         match (verdict(status), self.options.success.is_empty()) {
@@ -344,9 +303,21 @@ impl Destination {
     }
 
     /// What an answer says of the records; one that tells of more or fewer than there were says nothing.
-    fn read(&self, answer: &Answer, records: usize) -> Reading {
-        match (self.options.reader)(answer.status, &answer.body, records) {
-            Reading::Items { fates, .. } if fates.len() != records => Reading::Nothing,
+    fn read(&self, answer: &Answer, judged: Judged<'_>) -> Reading {
+        let count = judged.count();
+        match (self.options.reader)(answer.status, &answer.body, count) {
+            Reading::Items { fates, .. } if fates.len() != count => Reading::Nothing,
+            Reading::Items { fates, why } => Reading::Items {
+                fates: judged.fates(fates),
+                why,
+            },
+            // All is well with what was in the payload.
+            Reading::Nothing if judged.places.contains(&LEFT_OUT) && answer.status == 200 => {
+                Reading::Items {
+                    fates: judged.fates(vec![Fate::Delivered; count]),
+                    why: "more than a day of records".to_owned(),
+                }
+            }
             reading => reading,
         }
     }
@@ -372,7 +343,7 @@ impl Destination {
                     refused: refused.min(records),
                 }
             }
-            Reading::Items { .. } | Reading::Nothing => Outcome::Delivered {
+            Reading::Items { .. } | Reading::All(_) | Reading::Nothing => Outcome::Delivered {
                 status: answer.status,
                 answer: self.without_secrets(&excerpt(&answer.body)),
                 odd: odd(answer),
@@ -411,7 +382,7 @@ impl Destination {
     }
 
     /// Tries once.
-    fn once(&self, deadline: Deadline) -> Result<Answer, http::Failure> {
+    fn once(&mut self, deadline: Deadline) -> Result<Answer, http::Failure> {
         let Some(client) = &self.client else {
             return Err(http::Failure {
                 timed_out: false,
@@ -419,13 +390,55 @@ impl Destination {
                 why: "there is no client".into(),
             });
         };
-        client.call(&Request {
+        let request = Request {
             method: self.options.method,
             url: &self.options.url,
             headers: &self.options.headers,
             body: &self.payload,
             deadline: Some(deadline),
-        })
+        };
+        match &mut self.service {
+            None => client.call(&request),
+            Some(service) => {
+                let url = service.url(request.url);
+                service.call(
+                    client,
+                    &Request {
+                        url: &url,
+                        ..request
+                    },
+                )
+            }
+        }
+    }
+}
+
+/// The records of a payload, and what the destination judges them by.
+#[derive(Debug, Clone, Copy)]
+struct Judged<'a> {
+    /// How many there are.
+    records: usize,
+    /// The number of what each is judged by, if it is not the record itself.
+    places: &'a [usize],
+}
+
+impl Judged<'_> {
+    /// How many the destination sees.
+    fn count(self) -> usize {
+        let seen = self.places.iter().filter(|place| **place != LEFT_OUT);
+        match seen.max() {
+            Some(last) => last.saturating_add(1),
+            None => self.records,
+        }
+    }
+
+    /// What becomes of each record by what becomes of what the destination sees; of what it did not see nothing became yet.
+    fn fates(self, seen: Vec<Fate>) -> Vec<Fate> {
+        if self.places.is_empty() {
+            return seen;
+        }
+        let fate = |place: &usize| seen.get(*place).copied().unwrap_or(Fate::Left);
+        self.places.iter().map(fate).collect()
     }
 }
 
@@ -445,5 +458,5 @@ fn odd(answer: &Answer) -> Option<String> {
     let html = answer
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().starts_with("text/html"));
-    html.then(|| "an HTML page: is the endpoint right?".to_owned())
+    (html && !answer.body.is_empty()).then(|| "an HTML page: is the endpoint right?".to_owned())
 }

@@ -23,6 +23,8 @@ pub struct Shaped<'a> {
     tail: Vec<u8>,
     /// How many records.
     records: usize,
+    /// What the destination judges each of them by, if it is not the record itself.
+    places: Vec<usize>,
 }
 
 impl<'a> Shaped<'a> {
@@ -43,15 +45,20 @@ impl<'a> Shaped<'a> {
             separator: frame.separator,
             tail: Vec::new(),
             records: batch.records,
+            places: Vec::new(),
         };
         let mut fragments = first
             .into_iter()
             .chain(buffer.fragments(batch, frame.separator));
-        if encoder.gather(&mut fragments, &mut shaped.head) {
+        if encoder.gather(&mut fragments, &mut shaped.head, &mut shaped.places) {
             shaped.batch = Batch {
                 records: 0,
                 bytes: 0,
             };
+            // What stands before them is not theirs.
+            shaped
+                .places
+                .drain(..usize::from(first.is_some()).min(shaped.places.len()));
             return shaped;
         }
         if let Some(first) = first {
@@ -71,6 +78,7 @@ impl<'a> Shaped<'a> {
             head: &self.head,
             pieces: std::iter::once(self.first.as_slice()).chain(pieces),
             tail: &self.tail,
+            places: &self.places,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! not use the product's types. What it reads is compared with what `ndjson` says of the same events.
 
 mod arbitrary;
+mod aws;
 mod coralogix;
 mod datadog;
 mod elasticsearch;

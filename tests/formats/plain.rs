@@ -11,7 +11,11 @@ pub(super) fn records(payload: &Payload) -> Vec<Record> {
 
 /// The same in common form but for the time, which may be any text.
 pub(super) fn read_at_any_time(payload: &Payload) -> Vec<Common> {
-    let records = records(payload).into_iter();
+    at_any_time(records(payload).into_iter())
+}
+
+/// The same of records.
+pub(super) fn at_any_time(records: impl Iterator<Item = Record>) -> Vec<Common> {
     let settled = records.map(|record| Record {
         timestamp: "1970-01-01T00:00:00Z".to_owned(),
         ..record

@@ -1,5 +1,6 @@
 //! The scenarios: first the local Lambda itself, then the product from its birth to its limits.
 
+pub(crate) mod aws;
 mod bad_input;
 pub(crate) mod books;
 mod cadence;

@@ -5,6 +5,9 @@
 
 use serde_json::value::RawValue;
 
+use super::retry::Verdict;
+
+mod aws;
 mod axiom;
 mod bulk;
 mod dynatrace;
@@ -20,6 +23,8 @@ pub enum Fate {
     Delivered,
     /// It may be sent again.
     Again,
+    /// It was not in the payload, and may be sent at once.
+    Left,
     /// It will never be taken.
     Refused,
 }
@@ -29,6 +34,8 @@ pub enum Fate {
 pub enum Reading {
     /// Nothing: the status stands for all of them.
     Nothing,
+    /// What the status does not say of all of them.
+    All(Verdict),
     /// What became of each, in the payload's order, and what it says of the first one that was not taken.
     Items {
         /// One for each record.
@@ -61,8 +68,12 @@ pub fn reader(format: &str) -> Reader {
         "dynatrace" => dynatrace::read,
         "honeycomb" => honeycomb::read,
         "elasticsearch" => bulk::read,
+        "cloudwatch" => aws::events,
+        "firehose" | "kinesis" => aws::records,
         "loki" => loki::read,
+        "s3" => aws::read,
         "splunk" => hec::read,
+        "sqs" => aws::messages,
         "otlp" | "otlp-json" => otlp::read,
         _ => |_, _, _| Reading::Nothing,
     }

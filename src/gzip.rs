@@ -15,22 +15,18 @@ const ROOM_BYTES: usize = 16 * 1024;
 
 /// Compresses payloads.
 #[derive(Debug)]
-pub(super) struct Gzip(Compress);
+pub struct Gzip(Compress);
 
 impl Gzip {
     /// A compressor; it takes its memory now.
     #[must_use]
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(Compress::new(Compression::new(LEVEL), false))
     }
 
     /// Replaces `out` by the gzip stream of the pieces; `false` if the compressor failed.
     #[must_use]
-    pub(super) fn compress<'a>(
-        &mut self,
-        pieces: impl Iterator<Item = &'a [u8]>,
-        out: &mut Vec<u8>,
-    ) -> bool {
+    pub fn compress(&mut self, pieces: &mut dyn Iterator<Item = &[u8]>, out: &mut Vec<u8>) -> bool {
         self.0.reset();
         out.clear();
         out.extend_from_slice(&HEADER);
@@ -87,7 +83,7 @@ mod tests {
             vec![&b"hello "[..], b"world"],
             vec![&noise[..], b"between", &noise[..]],
         ] {
-            assert!(gzip.compress(pieces.iter().copied(), &mut out));
+            assert!(gzip.compress(&mut pieces.iter().copied(), &mut out));
             let mut back = Vec::new();
             flate2::read::GzDecoder::new(&out[..])
                 .read_to_end(&mut back)

@@ -1,0 +1,423 @@
+//! Calls to services of AWS: keys, signatures (SigV4), endpoints, and the names of errors.
+//!
+//! It must not decide what an error means for records: that is for `send`.
+//! A request is signed anew for each try; a clock that is wrong and keys that expired are put right once.
+
+pub mod credentials;
+pub mod endpoint;
+pub mod sigv4;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::credentials::{Credentials, Keychain, Source};
+use self::endpoint::{Endpoints, Service};
+use crate::digest::sha256_hex;
+use crate::error::excerpt;
+use crate::http::{self, Answer, Client, Failure, Request, Verb};
+use crate::parse::{self, Fields};
+use crate::time::{self, Deadline};
+
+/// What the environment tells of AWS.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The region, if it is known.
+    pub region: Option<String>,
+    /// Where keys come from.
+    pub source: Arc<Source>,
+    /// Where services are.
+    pub endpoints: Endpoints,
+}
+
+/// How requests to one service in one region are signed.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// Where keys come from.
+    pub source: Arc<Source>,
+    /// The region.
+    pub region: String,
+    /// The service's signing name.
+    pub service: &'static str,
+}
+
+/// Signs and makes requests.
+#[derive(Debug)]
+pub struct Signer {
+    /// What a signature holds for.
+    signing: Signing,
+    /// The keys.
+    keychain: Keychain,
+    /// What is to be added to our clock so that it is the service's, in milliseconds.
+    skew_ms: i64,
+}
+
+/// A clock that is further off than this is taken for the reason why a signature is not accepted, in milliseconds; services allow 5 to 15 minutes.
+const SKEW_MIN_MS: u64 = 2 * 60_000;
+
+/// The services that must be told the hash of the body.
+const HASHED: [&str; 2] = ["s3", "aoss"];
+
+impl Signer {
+    /// A signer that has no keys yet.
+    #[must_use]
+    pub fn new(signing: Signing) -> Self {
+        Self {
+            keychain: Keychain::new(Arc::clone(&signing.source)),
+            signing,
+            skew_ms: 0,
+        }
+    }
+
+    /// Makes one request; a second time if the first is refused for a reason that can be put right: our clock, or keys that expired.
+    ///
+    /// # Errors
+    /// When there is no whole answer, or there are no keys.
+    pub fn call(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
+        let answer = self.once(client, request)?;
+        if (400..500).contains(&answer.status) && self.put_right(&answer) {
+            return self.once(client, request);
+        }
+        Ok(answer)
+    }
+
+    /// Signs and makes one request.
+    fn once(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
+        let deadline = request.deadline;
+        let deadline = deadline.unwrap_or_else(|| Deadline::after(Duration::MAX));
+        let keys = self.keychain.keys(self.now_ms(), deadline);
+        let keys = keys.map_err(|why| Failure {
+            timed_out: false,
+            sent: false,
+            why,
+        })?;
+        let headers = self.signed(request, &keys);
+        let mut answer = client.call(&Request {
+            headers: &headers,
+            ..*request
+        })?;
+        // A service that does not accept a signature says what it would have signed, which holds the token.
+        if let (Some(token), 400..) = (&keys.token, answer.status) {
+            let text = String::from_utf8_lossy(&answer.body);
+            answer.body = text.replace(token.as_str(), "***").into_bytes();
+        }
+        Ok(answer)
+    }
+
+    /// The service's time, in milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        time::epoch_ms().saturating_add_signed(self.skew_ms)
+    }
+
+    /// A request's headers, and those of its signature.
+    fn signed(&self, request: &Request<'_>, keys: &Credentials) -> Vec<(String, String)> {
+        let Signing {
+            region, service, ..
+        } = &self.signing;
+        let target = http::Target::of(request.url);
+        let timestamp = timestamp(self.now_ms());
+        let payload = sha256_hex(request.body);
+        let mut headers = request.headers.to_vec();
+        for (name, _) in &mut headers {
+            name.make_ascii_lowercase();
+        }
+        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+        add("host", target.authority);
+        add("x-amz-date", &timestamp);
+        if let Some(token) = &keys.token {
+            add("x-amz-security-token", token);
+        }
+        if HASHED.contains(service) {
+            add("x-amz-content-sha256", &payload);
+        }
+        // Whatever stands between may change others.
+        let signed: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| {
+                matches!(*name, "host" | "content-type") || name.starts_with("x-amz-")
+            })
+            .collect();
+        let authorization = sigv4::authorization(
+            &sigv4::Request {
+                method: request.method.name(),
+                path: target.path,
+                query: target.query,
+                headers: &signed,
+                payload: &payload,
+                encode_path: *service != "s3",
+            },
+            &sigv4::Scope {
+                timestamp: &timestamp,
+                region,
+                service,
+            },
+            &keys.key_id,
+            &keys.secret,
+        );
+        headers.push(("authorization".to_owned(), authorization));
+        headers
+    }
+
+    /// Puts right why a request was refused, if that can be; whether it is worth another try.
+    fn put_right(&mut self, answer: &Answer) -> bool {
+        let Some(name) = error_name(answer) else {
+            return false;
+        };
+        match &*name {
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidAccessKeyId"
+            | "InvalidToken" => self.keychain.forget(),
+            "RequestTimeTooSkewed"
+            | "RequestExpired"
+            | "RequestInTheFuture"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch" => {
+                let theirs = answer.header("date").and_then(time::http_date_ms);
+                let Some(theirs) = theirs.filter(|at| at.abs_diff(self.now_ms()) > SKEW_MIN_MS)
+                else {
+                    return false;
+                };
+                let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+                self.skew_ms = signed(theirs).saturating_sub(signed(time::epoch_ms()));
+                say!(
+                    Warn,
+                    "the clock of this environment is {} s off; signatures are dated by {}'s",
+                    self.skew_ms / 1000,
+                    self.signing.service
+                );
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A time as signatures write it: `20150830T123600Z`.
+fn timestamp(epoch_ms: u64) -> String {
+    let text = time::rfc3339(epoch_ms);
+    let seconds = text.split('.').next().unwrap_or_default();
+    let mut out = seconds.replace(['-', ':'], "");
+    out.push('Z');
+    out
+}
+
+/// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`.
+#[must_use]
+pub fn error_name(answer: &Answer) -> Option<String> {
+    let header = answer.header("x-amzn-errortype").map(ToOwned::to_owned);
+    error_in(&answer.body).or_else(|| header.map(|name| bare(&name).to_owned()))
+}
+
+/// The same from the body alone: JSON's `__type`, or `Code` of S3's XML.
+#[must_use]
+pub fn error_in(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let fields = Fields::of(text);
+    let named = fields.inside("__type").or_else(|| fields.inside("code"));
+    let xml = || text.split_once("<Code>")?.1.split_once("</Code>");
+    let name = named.or_else(|| Some(xml()?.0))?;
+    Some(bare(name).to_owned())
+}
+
+/// A name without its namespace (`com.amazonaws…#Name`) and without what follows a colon.
+fn bare(name: &str) -> &str {
+    let name = name.rsplit('#').next().unwrap_or_default();
+    name.split(':').next().unwrap_or_default().trim()
+}
+
+/// What an error says besides its name, fit to be printed: JSON's `message`, or `Message` of XML.
+#[must_use]
+pub fn error_message(body: &[u8]) -> String {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let fields = Fields::of(text);
+    let told = fields
+        .inside("message")
+        .or_else(|| fields.inside("Message"));
+    let xml = || text.split_once("<Message>")?.1.split_once("</Message>");
+    match told {
+        Some(inside) => excerpt(parse::plain(inside).as_bytes()),
+        None => excerpt(xml().map_or(text, |(message, _)| message).as_bytes()),
+    }
+}
+
+/// Why a call had no success.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no whole answer; says why.
+    Unanswered(String),
+    /// The service refused it.
+    Answered {
+        /// The status.
+        status: u16,
+        /// The error's name; empty if it has none.
+        name: String,
+        /// What it says, fit to be printed.
+        message: String,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered(why) => f.write_str(why),
+            Self::Answered {
+                status,
+                name,
+                message,
+            } => write!(f, "{status} {name}: {message}"),
+        }
+    }
+}
+
+/// One service that is called in AWS's JSON protocol.
+#[derive(Debug)]
+pub struct Api {
+    /// Which.
+    service: &'static Service,
+    /// Where.
+    url: String,
+    /// How it is signed.
+    signer: Signer,
+}
+
+impl Api {
+    /// The service in a region.
+    #[must_use]
+    pub fn new(service: &'static Service, region: &str, options: &Options) -> Self {
+        Self {
+            service,
+            url: options.endpoints.url(service, region),
+            signer: Signer::new(Signing {
+                source: Arc::clone(&options.source),
+                region: region.to_owned(),
+                service: service.name,
+            }),
+        }
+    }
+
+    /// Calls an operation with JSON; gives back the JSON of its answer.
+    ///
+    /// # Errors
+    /// If it is not answered with 200.
+    pub fn call(
+        &mut self,
+        client: &Client,
+        operation: &str,
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Refusal> {
+        let headers = headers(self.service, operation);
+        let url = [&self.url, "/"].concat();
+        let answer = self.signer.call(
+            client,
+            &Request {
+                method: Verb::Post,
+                url: &url,
+                headers: &headers,
+                body,
+                deadline: Some(deadline),
+            },
+        );
+        let answer = answer.map_err(|failure| Refusal::Unanswered(failure.why))?;
+        if answer.status == 200 {
+            return Ok(answer.body);
+        }
+        Err(Refusal::Answered {
+            status: answer.status,
+            name: error_name(&answer).unwrap_or_default(),
+            message: error_message(&answer.body),
+        })
+    }
+}
+
+/// The headers of a call in AWS's JSON protocol, besides those of its signature.
+#[must_use]
+pub fn headers(service: &Service, operation: &str) -> Vec<(String, String)> {
+    let target = [service.target, ".", operation].concat();
+    vec![
+        ("content-type".to_owned(), service.content_type.to_owned()),
+        ("x-amz-target".to_owned(), target),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_error_is_found_wherever_it_stands() {
+        for (body, name, message) in [
+            (
+                r#"{"__type":"com.amazonaws.kinesis.v20131202#ResourceNotFoundException","message":"Stream x under account 1 not found."}"#,
+                Some("ResourceNotFoundException"),
+                "Stream x under account 1 not found.",
+            ),
+            (
+                r#"{"__type":"ThrottlingException","Message":"Rate \"exceeded\""}"#,
+                Some("ThrottlingException"),
+                "Rate \"exceeded\"",
+            ),
+            (
+                "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>It is not there</Message></Error>",
+                Some("NoSuchBucket"),
+                "It is not there",
+            ),
+            ("<html>no", None, "<html>no"),
+            ("", None, ""),
+        ] {
+            assert_eq!(error_in(body.as_bytes()).as_deref(), name, "{body}");
+            assert_eq!(error_message(body.as_bytes()), message);
+        }
+        assert_eq!(
+            bare("ValidationException:http://internal.amazon.com/coral/x/"),
+            "ValidationException"
+        );
+    }
+
+    #[test]
+    fn a_time_is_written_without_its_dashes() {
+        assert_eq!(timestamp(1_440_938_160_999), "20150830T123600Z");
+    }
+
+    #[test]
+    fn the_headers_of_a_request_are_signed_with_it() {
+        let signer = Signer::new(Signing {
+            source: Arc::default(),
+            region: "us-east-1".into(),
+            service: "logs",
+        });
+        let keys = Credentials {
+            key_id: "AKIDEXAMPLE".into(),
+            secret: "secret".into(),
+            token: Some("session".into()),
+            expires_ms: None,
+        };
+        let headers = signer.signed(
+            &Request {
+                method: Verb::Post,
+                url: "http://127.0.0.1:5005/a?b",
+                headers: &headers(&endpoint::LOGS, "PutLogEvents"),
+                body: b"{}",
+                deadline: None,
+            },
+            &keys,
+        );
+        let of = |name: &str| {
+            let found = headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        assert_eq!(of("host"), "127.0.0.1:5005");
+        assert_eq!(of("x-amz-target"), "Logs_20140328.PutLogEvents");
+        assert_eq!(of("x-amz-security-token"), "session");
+        assert_eq!(of("x-amz-content-sha256"), "");
+        let authorization = of("authorization");
+        assert!(authorization.contains(
+            "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target,"
+        ));
+        assert!(!authorization.contains("secret"), "{authorization}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The usual mistakes with places in AWS, told from how its services answer.
+//!
+//! What one service says comes before what all of them say.
+
+use super::{Hint, of};
+
+/// The format of rows for every service of AWS.
+pub(super) const AWS: &str = "aws";
+
+/// How services of AWS refuse: their JSON says it of the records, with whatever status.
+const REFUSED: &[u16] = &[200, 301, 400, 403, 404];
+
+/// What they say of somebody who may not.
+const DENIED: &[&str] = &["accessdenied", "not authorized"];
+
+/// The rows.
+pub(super) const ROWS: &[Hint] = &[
+    of("s3", REFUSED, &["nosuchbucket"], "there is no such bucket"),
+    of(
+        "s3",
+        REFUSED,
+        &[
+            "redirect",
+            "authorizationheadermalformed",
+            "illegallocation",
+        ],
+        "the bucket is in another region: write it behind the endpoint, as s3://bucket/prefix?region=eu-west-1",
+    ),
+    of(
+        "s3",
+        REFUSED,
+        &["accessdenied"],
+        "the role needs s3:PutObject on the bucket's objects, and kms:GenerateDataKey where a key of your own encrypts them",
+    ),
+    of(
+        "firehose",
+        REFUSED,
+        DENIED,
+        "the role needs firehose:PutRecordBatch on the stream",
+    ),
+    of(
+        "kinesis",
+        REFUSED,
+        DENIED,
+        "the role needs kinesis:PutRecords on the stream, and kms:GenerateDataKey where a key of your own encrypts it",
+    ),
+    of(
+        "sqs",
+        REFUSED,
+        DENIED,
+        "the role needs sqs:SendMessage on the queue, and kms:GenerateDataKey where a key of your own encrypts it",
+    ),
+    of(
+        "cloudwatch",
+        REFUSED,
+        DENIED,
+        "the role needs logs:PutLogEvents, and logs:CreateLogStream and logs:CreateLogGroup where they are to be made",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["notfound", "doesnotexist", "nonexistent"],
+        "there is none of that name in this region and account: for another region write ?region=eu-west-1 behind it, or give its ARN",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["signature", "malformed"],
+        "the secret key is not this key's, or something on the way changes requests",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["expired"],
+        "the credentials expired: get new ones; in Lambda the next environment has them",
+    ),
+    of(
+        AWS,
+        REFUSED,
+        &["token", "unrecognizedclient", "invalidaccesskeyid"],
+        "the key is not known in this partition, or goes with another AWS_SESSION_TOKEN",
+    ),
+    of(
+        AWS,
+        &[403],
+        &[],
+        "the role, or a policy of the other side, does not allow it",
+    ),
+];

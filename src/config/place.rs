@@ -1,0 +1,357 @@
+//! A destination in AWS, as its URL names it: `s3://bucket/prefix`, `firehose://stream`, `kinesis://stream`, `sqs://queue`, `cloudwatch://group/stream`.
+//!
+//! A stream or queue may be its ARN, and `?region=` may name another region than the function's.
+
+use std::sync::Arc;
+
+use super::Environment;
+use crate::aws::credentials::Source;
+use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
+use crate::aws::sigv4::encoded;
+use crate::aws::{Options, Signing, headers};
+use crate::encode::Format;
+use crate::http::Verb;
+use crate::send;
+use crate::send::service::{self, Duty};
+
+/// Where it is, and what is done there.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The URL that is called.
+    pub(super) url: String,
+    /// What the envelope names.
+    pub(super) names: [String; 2],
+    /// How it is called.
+    pub(super) aws: service::Options,
+}
+
+/// A URL's parts.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    /// The service.
+    scheme: &'a str,
+    /// What stands between the scheme and the question mark, without an ARN's beginning.
+    name: &'a str,
+    /// The whole ARN, if it is one.
+    arn: Option<&'a str>,
+    /// The account that an ARN names.
+    account: &'a str,
+    /// The region that the URL or an ARN names.
+    region: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a URL apart.
+    fn of(url: &'a str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let told = match query.split_once('=') {
+            None if query.is_empty() => None,
+            Some(("region", region)) if is_region(region) => Some(region),
+            _ => return Err("behind the question mark only region=<region> is known".to_owned()),
+        };
+        if rest.is_empty() {
+            return Err("it names nothing behind ://".to_owned());
+        }
+        let mut parts = Self {
+            scheme,
+            name: rest,
+            arn: None,
+            account: "",
+            region: told,
+        };
+        if rest.starts_with("arn:") {
+            // arn:partition:service:region:account:resource
+            let fields: Vec<&str> = rest.splitn(6, ':').collect();
+            let [_, _, service, region, account, resource] = fields.as_slice() else {
+                return Err("it is not a whole ARN".to_owned());
+            };
+            if !service.eq_ignore_ascii_case(scheme) || scheme == "s3" || !is_region(region) {
+                return Err(format!("it is no ARN of {scheme}"));
+            }
+            parts.arn = Some(rest);
+            parts.account = account;
+            // stream/name, deliverystream/name, or the queue's name itself.
+            parts.name = resource.split_once('/').map_or(resource, |(_, name)| name);
+            parts.region = told.or(Some(region));
+        }
+        Ok(parts)
+    }
+}
+
+/// Whether text can be a region's name.
+fn is_region(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.chars().all(plain)
+}
+
+/// Whether a URL of one of these schemes names a place.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn usable(url: &str) -> Result<(), String> {
+    let parts = Parts::of(url)?;
+    let slashes = parts.name.matches('/').count();
+    match parts.scheme {
+        "cloudwatch" => group_and_stream(parts.name).map(|_| ()),
+        "s3" if parts.name.starts_with('/') => Err("it names no bucket".to_owned()),
+        "firehose" | "kinesis" if slashes > 0 => {
+            Err(format!("it must be {}://stream or an ARN", parts.scheme))
+        }
+        "sqs" if slashes > 2 || parts.name.ends_with('/') => Err(
+            "it must be sqs://queue, sqs://account/queue, an ARN or a queue's URL without https://"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The log group, and the stream behind the last slash.
+fn group_and_stream(name: &str) -> Result<(&str, &str), String> {
+    let parts = name.rsplit_once('/');
+    parts
+        .filter(|(group, stream)| !group.is_empty() && !stream.is_empty())
+        .ok_or_else(|| "it must be cloudwatch://group/stream".to_owned())
+}
+
+/// What a URL that can be used names.
+///
+/// # Errors
+/// What is missing, in words.
+pub(super) fn place(
+    url: &str,
+    extension: &'static str,
+    options: &Options,
+    environment: &Environment,
+) -> Result<Place, String> {
+    let parts = Parts::of(url)?;
+    let queue_host = parts.name.split_once('/').map(|(host, _)| host);
+    let queue_host = queue_host.filter(|host| parts.scheme == "sqs" && host.contains('.'));
+    // <queue>.<region>.…, or a VPC endpoint's name before it.
+    let of_host = queue_host.and_then(|host| {
+        let mut labels = host.split('.').skip_while(|label| *label != "sqs");
+        labels.nth(1).filter(|region| is_region(region))
+    });
+    let region = parts.region.or(of_host).or(options.region.as_deref());
+    let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
+    let endpoints = &options.endpoints;
+    let mut names = [parts.name.to_owned(), String::new()];
+    let mut duty = Duty::None;
+    let (service, url): (&'static Service, String) = match parts.scheme {
+        "s3" => {
+            let (bucket, prefix) = parts.name.split_once('/').unwrap_or((parts.name, ""));
+            let prefix = encoded(prefix.trim_matches('/'), "/");
+            let slash = if prefix.is_empty() { "" } else { "/" };
+            duty = Duty::Object {
+                function: environment
+                    .get("AWS_LAMBDA_FUNCTION_NAME")
+                    .unwrap_or("brooklet")
+                    .to_owned(),
+                extension,
+            };
+            let bucket = endpoints.bucket(bucket, region);
+            (&S3, format!("{bucket}/{prefix}{slash}"))
+        }
+        "firehose" => (&FIREHOSE, endpoints.url(&FIREHOSE, region)),
+        "kinesis" => {
+            if let Some(arn) = parts.arn {
+                names = [arn.to_owned(), String::new()];
+            }
+            (&KINESIS, endpoints.url(&KINESIS, region))
+        }
+        "sqs" => {
+            let url = endpoints.url(&SQS, region);
+            names = match (queue_host, parts.account) {
+                (Some(host), _) => {
+                    let path = parts.name.get(host.len() + 1..).unwrap_or_default();
+                    [format!("https://{host}"), path.to_owned()]
+                }
+                (None, "") => [url.clone(), parts.name.to_owned()],
+                (None, account) => [url.clone(), [account, "/", parts.name].concat()],
+            };
+            (&SQS, url)
+        }
+        _ => {
+            let (group, stream) = group_and_stream(parts.name)?;
+            names = [group.to_owned(), stream.to_owned()];
+            duty = Duty::Stream {
+                group: group.to_owned(),
+                stream: stream.to_owned(),
+            };
+            (&LOGS, endpoints.url(&LOGS, region))
+        }
+    };
+    let url = if url.ends_with('/') { url } else { url + "/" };
+    Ok(Place {
+        url,
+        names,
+        aws: service::Options {
+            signing: Signing {
+                source: Arc::clone(&options.source),
+                region: region.to_owned(),
+                service: service.name,
+            },
+            duty,
+        },
+    })
+}
+
+/// Makes of a destination's options those of a place in AWS; gives back what the envelope names.
+///
+/// # Errors
+/// What is missing, in words.
+pub(super) fn call(
+    url: &str,
+    format: &Format,
+    to: &mut send::Options,
+    options: &Options,
+    environment: &Environment,
+) -> Result<[String; 2], String> {
+    let content_type = to.headers.first().map_or("", |(_, kind)| kind.as_str());
+    let extension = match (content_type, to.gzip) {
+        ("application/x-ndjson", true) => ".ndjson.gz",
+        ("application/x-ndjson", false) => ".ndjson",
+        ("application/json", true) => ".json.gz",
+        ("application/json", false) => ".json",
+        (_, true) => ".gz",
+        (_, false) => "",
+    };
+    let place = place(url, extension, options, environment)?;
+    to.url = place.url;
+    to.aws = Some(place.aws);
+    to.reader = send::reader(format.name);
+    // The owner's ideas of an answer are those of another destination.
+    to.success.clear();
+    let (service, operation) = match format.name {
+        "firehose" => (&FIREHOSE, "PutRecordBatch"),
+        "kinesis" => (&KINESIS, "PutRecords"),
+        "sqs" => (&SQS, "SendMessageBatch"),
+        "cloudwatch" => (&LOGS, "PutLogEvents"),
+        _ => {
+            to.method = Verb::Put;
+            return Ok(place.names);
+        }
+    };
+    to.method = Verb::Post;
+    to.headers = headers(service, operation);
+    Ok(place.names)
+}
+
+/// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, and there are keys.
+pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
+    if matches!(*options.source, Source::None) {
+        return None;
+    }
+    let (service, region) = signed_host(url)?;
+    Some(service::Options {
+        signing: Signing {
+            source: Arc::clone(&options.source),
+            region,
+            service,
+        },
+        duty: Duty::None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(url: &str) -> Result<(String, [String; 2], String), String> {
+        usable(url)?;
+        let environment = Environment::of(&[("AWS_REGION", "eu-west-1")]);
+        let options = super::super::aws(&environment);
+        let place = place(url, ".x", &options, &environment)?;
+        let signing = place.aws.signing;
+        let signed = format!("{} {}", signing.service, signing.region);
+        Ok((place.url, place.names, signed))
+    }
+
+    #[test]
+    fn a_url_names_a_place() {
+        let aws = |service: &str| format!("https://{service}.eu-west-1.amazonaws.com/");
+        for (given, url, names, signed) in [
+            (
+                "s3://logs/a b/c=d/",
+                "https://logs.s3.eu-west-1.amazonaws.com/a%20b/c%3Dd/".to_owned(),
+                ["logs/a b/c=d/", ""],
+                "s3 eu-west-1",
+            ),
+            (
+                "s3://logs?region=us-east-1",
+                "https://logs.s3.us-east-1.amazonaws.com/".to_owned(),
+                ["logs", ""],
+                "s3 us-east-1",
+            ),
+            (
+                "firehose://f",
+                aws("firehose"),
+                ["f", ""],
+                "firehose eu-west-1",
+            ),
+            (
+                "firehose://arn:aws:firehose:us-east-1:1:deliverystream/f",
+                "https://firehose.us-east-1.amazonaws.com/".to_owned(),
+                ["f", ""],
+                "firehose us-east-1",
+            ),
+            (
+                "kinesis://arn:aws:kinesis:eu-west-1:1:stream/k",
+                aws("kinesis"),
+                ["arn:aws:kinesis:eu-west-1:1:stream/k", ""],
+                "kinesis eu-west-1",
+            ),
+            (
+                "sqs://q",
+                aws("sqs"),
+                ["https://sqs.eu-west-1.amazonaws.com", "q"],
+                "sqs eu-west-1",
+            ),
+            (
+                "sqs://arn:aws:sqs:eu-west-1:1:q.fifo",
+                aws("sqs"),
+                ["https://sqs.eu-west-1.amazonaws.com", "1/q.fifo"],
+                "sqs eu-west-1",
+            ),
+            (
+                "sqs://sqs.us-west-2.amazonaws.com/1/q",
+                "https://sqs.us-west-2.amazonaws.com/".to_owned(),
+                ["https://sqs.us-west-2.amazonaws.com", "1/q"],
+                "sqs us-west-2",
+            ),
+            (
+                "cloudwatch://g/s",
+                aws("logs"),
+                ["g", "s"],
+                "logs eu-west-1",
+            ),
+            (
+                "cloudwatch:///aws/lambda/f/s",
+                aws("logs"),
+                ["/aws/lambda/f", "s"],
+                "logs eu-west-1",
+            ),
+        ] {
+            let expected = (url, names.map(ToOwned::to_owned), signed.to_owned());
+            assert_eq!(at(given), Ok(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_place_is_refused() {
+        for bad in [
+            "s3://",
+            "s3:///prefix",
+            "s3://b?endpoint=x",
+            "firehose://a/b",
+            "firehose://arn:aws:kinesis:eu-west-1:1:stream/k",
+            "kinesis://arn:aws:kinesis",
+            "sqs://a/b/c/d",
+            "sqs://1/",
+            "cloudwatch://group",
+            "cloudwatch://group/",
+        ] {
+            assert!(at(bad).is_err(), "{bad}");
+        }
+    }
+}

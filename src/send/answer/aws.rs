@@ -1,0 +1,270 @@
+//! What services of AWS answer: the name of an error, which says more than its status; and what became of single records.
+//!
+//! Throttling is often a 400, and so is what no other record would fare better with.
+
+use super::{Fate, Reading, elements};
+use crate::aws::{error_in, error_message};
+use crate::parse::{self, Fields};
+use crate::send::retry::Verdict;
+
+/// Parts of the names of errors that may pass.
+const PASSING: [&str; 11] = [
+    "Throttl",
+    "ThroughputExceeded",
+    "LimitExceeded",
+    "TooManyRequests",
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalFailure",
+    "InternalError",
+    "InternalServer",
+    "RequestTimeout",
+    "OperationAborted",
+];
+
+/// Parts of the names of errors of a payload that holds too much.
+const LARGE: [&str; 3] = ["BatchRequestTooLong", "EntityTooLarge", "TooManyEntries"];
+
+/// Parts of the names of errors that may be one record's: it is searched for.
+const CULPRIT: [&str; 4] = [
+    "InvalidParameter",
+    "InvalidArgument",
+    "Validation",
+    "InvalidMessage",
+];
+
+/// Whether a name holds one of some parts.
+fn is(name: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| name.contains(part))
+}
+
+/// What becomes of a record with an error of this name.
+fn fate(name: &str) -> Fate {
+    if is(name, &PASSING) {
+        Fate::Again
+    } else {
+        Fate::Refused
+    }
+}
+
+/// Reads an answer that tells of all records alike; nothing if it tells that all is well.
+pub(super) fn read(status: u16, body: &[u8], records: usize) -> Reading {
+    let Some(name) = error_in(body).filter(|_| (400..500).contains(&status)) else {
+        return Reading::Nothing;
+    };
+    if is(&name, &PASSING) {
+        return Reading::All(Verdict::Later);
+    }
+    if is(&name, &LARGE) {
+        return Reading::All(Verdict::TooLarge);
+    }
+    if status != 400 || is(&name, &CULPRIT) {
+        return Reading::Nothing;
+    }
+    Reading::Items {
+        fates: vec![Fate::Refused; records],
+        why: format!("{status} {name}: {}", error_message(body)),
+    }
+}
+
+/// Reads an answer of PutRecordBatch or PutRecords: how many failed, and which.
+pub(super) fn records(status: u16, body: &[u8], records: usize) -> Reading {
+    if status != 200 {
+        return read(status, body, records);
+    }
+    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
+    let either = |firehose, kinesis| answer.get(firehose).or_else(|| answer.get(kinesis));
+    let Some(failed) = either("FailedPutCount", "FailedRecordCount") else {
+        return odd("records");
+    };
+    if failed == "0" {
+        return Reading::Nothing;
+    }
+    let items = either("RequestResponses", "Records").and_then(elements);
+    let (mut fates, mut why) = (Vec::new(), String::new());
+    for item in items.unwrap_or_default() {
+        let item = Fields::of(item.get());
+        let name = item.inside("ErrorCode");
+        if let (Some(name), true) = (name, why.is_empty()) {
+            let message = item.inside("ErrorMessage").unwrap_or_default();
+            why = [name, ": ", &parse::plain(message)].concat();
+        }
+        fates.push(name.map_or(Fate::Delivered, fate));
+    }
+    // What it does not tell of is sent again.
+    fates.resize(records, Fate::Again);
+    Reading::Items { fates, why }
+}
+
+/// Reads an answer of SendMessageBatch: which messages were taken and which failed, by their numbers.
+pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
+    if status != 200 {
+        return read(status, body, records);
+    }
+    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
+    let list = |name| answer.get(name).and_then(elements).unwrap_or_default();
+    let (taken, failed) = (list("Successful"), list("Failed"));
+    if taken.is_empty() && failed.is_empty() {
+        return odd("messages");
+    }
+    // What it does not tell of is sent again.
+    let mut fates = vec![Fate::Again; records];
+    let mut why = "messages that it does not tell of".to_owned();
+    let all = taken.into_iter().map(|item| (item, false));
+    for (item, fails) in all.chain(failed.into_iter().map(|item| (item, true))) {
+        let item = Fields::of(item.get());
+        let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
+        let Some(fate) = number.and_then(|number| fates.get_mut(number)) else {
+            continue;
+        };
+        *fate = match (fails, item.get("SenderFault")) {
+            (false, _) => Fate::Delivered,
+            (true, Some("true")) => Fate::Refused,
+            (true, _) => Fate::Again,
+        };
+        if fails {
+            let text = |name| item.inside(name).unwrap_or_default();
+            why = [text("Code"), ": ", &parse::plain(text("Message"))].concat();
+        }
+    }
+    Reading::Items { fates, why }
+}
+
+/// Reads an answer of PutLogEvents: from where on events are too new, and up to where they are too old or expired.
+pub(super) fn events(status: u16, body: &[u8], records: usize) -> Reading {
+    if status != 200 {
+        return read(status, body, records);
+    }
+    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
+    let rejected = answer.object("rejectedLogEventsInfo");
+    let index = |name| rejected.get(name).and_then(|at| at.parse::<usize>().ok());
+    let old = index("tooOldLogEventEndIndex").max(index("expiredLogEventEndIndex"));
+    // Where it tells of any there is one at least.
+    let old = old.map(|end| end.max(1));
+    let new = index("tooNewLogEventStartIndex");
+    if old.is_none() && new.is_none() {
+        return Reading::Nothing;
+    }
+    let is_taken =
+        |at: usize| old.is_none_or(|end| at >= end) && new.is_none_or(|start| at < start);
+    let fate = |at| {
+        if is_taken(at) {
+            Fate::Delivered
+        } else {
+            Fate::Refused
+        }
+    };
+    Reading::Items {
+        fates: (0..records).map(fate).collect(),
+        why: "their times are more than 14 days ago, before what the group keeps, or more than 2 hours ahead".to_owned(),
+    }
+}
+
+/// A success that does not tell of what was sent.
+fn odd(what: &str) -> Reading {
+    Reading::Refused {
+        records: 0,
+        why: format!("no answer about {what}: is the endpoint right?"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fate::{Again, Delivered, Refused};
+    use super::*;
+
+    fn fates(reading: Reading) -> (Vec<Fate>, String) {
+        match reading {
+            Reading::Items { fates, why } => (fates, why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_error_says_more_than_its_status() {
+        let named = |name: &str| format!("{{\"__type\":\"x#{name}\",\"message\":\"told\"}}");
+        for (status, name, expected) in [
+            (400, "ThrottlingException", Some(Verdict::Later)),
+            (
+                400,
+                "ProvisionedThroughputExceededException",
+                Some(Verdict::Later),
+            ),
+            (400, "LimitExceededException", Some(Verdict::Later)),
+            (
+                400,
+                "AWS.SimpleQueueService.BatchRequestTooLong",
+                Some(Verdict::TooLarge),
+            ),
+            (400, "InvalidParameterException", None),
+            (400, "ValidationException", None),
+            (403, "AccessDenied", None),
+            (503, "ServiceUnavailableException", None),
+        ] {
+            let expected = expected.map_or(Reading::Nothing, Reading::All);
+            assert_eq!(read(status, named(name).as_bytes(), 2), expected, "{name}");
+        }
+        for name in ["AccessDeniedException", "ResourceNotFoundException"] {
+            let (all, why) = fates(read(400, named(name).as_bytes(), 2));
+            assert_eq!(all, [Refused; 2]);
+            assert_eq!(why, format!("400 {name}: told"));
+        }
+        let xml = b"<Error><Code>SlowDown</Code></Error>";
+        assert_eq!(read(403, xml, 1), Reading::All(Verdict::Later));
+        assert_eq!(read(400, b"<html>", 1), Reading::Nothing);
+    }
+
+    #[test]
+    fn each_record_has_a_fate() {
+        let firehose = r#"{"FailedPutCount":2,"Encrypted":false,"RequestResponses":[{"RecordId":"a"},{"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow \"down\"."},{"ErrorCode":"Other"}]}"#;
+        let kinesis = r#"{"FailedRecordCount":2,"Records":[{"SequenceNumber":"1","ShardId":"s"},{"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"Rate"},{"ErrorCode":"KMSDisabledException","ErrorMessage":"x"}]}"#;
+        let (all, why) = fates(records(200, firehose.as_bytes(), 3));
+        assert_eq!(all, [Delivered, Again, Refused]);
+        assert_eq!(why, "ServiceUnavailableException: Slow \"down\".");
+        let (all, why) = fates(records(200, kinesis.as_bytes(), 3));
+        assert_eq!(all, [Delivered, Again, Refused]);
+        assert_eq!(why, "ProvisionedThroughputExceededException: Rate");
+        for well in [
+            &br#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"a"}]}"#[..],
+            br#"{"FailedRecordCount":0}"#,
+        ] {
+            assert_eq!(records(200, well, 1), Reading::Nothing);
+        }
+        let (all, _) = fates(records(200, b"{\"FailedPutCount\":1}", 2));
+        assert_eq!(all, [Again; 2], "it does not say which");
+        let odd = records(200, b"OK", 1);
+        assert!(matches!(odd, Reading::Refused { records: 0, .. }));
+    }
+
+    #[test]
+    fn messages_are_known_by_their_numbers() {
+        let body = r#"{"Failed":[{"Id":"2","SenderFault":true,"Code":"InvalidMessageContents","Message":"no"},{"Id":"1","SenderFault":false,"Code":"InternalError"},{"Id":"9"}],"Successful":[{"Id":"0","MessageId":"m"}]}"#;
+        let (all, why) = fates(messages(200, body.as_bytes(), 4));
+        assert_eq!(all, [Delivered, Again, Refused, Again]);
+        assert_eq!(why, "InternalError: ");
+        let odd = messages(200, b"{}", 1);
+        assert!(matches!(odd, Reading::Refused { records: 0, .. }));
+    }
+
+    #[test]
+    fn events_are_told_by_their_ends() {
+        for (info, expected) in [
+            ("{}", None),
+            (r#"{"rejectedLogEventsInfo":{}}"#, None),
+            (
+                r#"{"rejectedLogEventsInfo":{"tooNewLogEventStartIndex":3,"tooOldLogEventEndIndex":1}}"#,
+                Some([Refused, Delivered, Delivered, Refused]),
+            ),
+            (
+                r#"{"rejectedLogEventsInfo":{"expiredLogEventEndIndex":2,"tooOldLogEventEndIndex":1}}"#,
+                Some([Refused, Refused, Delivered, Delivered]),
+            ),
+        ] {
+            let read = events(200, info.as_bytes(), 4);
+            match expected {
+                Some(expected) => assert_eq!(fates(read).0, expected, "{info}"),
+                None => assert_eq!(read, Reading::Nothing, "{info}"),
+            }
+        }
+    }
+}
