@@ -5,6 +5,7 @@
 //! the main thread asks Lambda for events ([`lifecycle`]),
 //! the receive threads take the platform's telemetry batches ([`receive`]),
 //! and for each destination a flush thread turns them into payloads and sends them ([`flush`]).
+//! Where a key is a reference one more fetches it ([`secrets`]).
 //!
 //! The modules are listed in the order in which data flows, and each imports only what stands above it:
 //! words, pure stages, edges, wiring.
@@ -53,6 +54,8 @@ pub mod lambda;
 pub mod receive;
 
 pub mod send;
+
+pub mod secrets;
 
 // Wiring: what is connected to what.
 

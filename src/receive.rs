@@ -17,7 +17,7 @@ use tiny_http::{Method, Response, Server, StatusCode};
 use crate::diag;
 use crate::error::Error;
 use crate::fault;
-use crate::link::{Body, ReceiveEnd};
+use crate::link::{self, Body, ReceiveEnd};
 use crate::parse;
 use crate::stats::{Account, Counter, Stats};
 use crate::time::{self, Stopwatch};
@@ -135,9 +135,7 @@ impl Listener {
             let life = serve(socket).map_or_else(|_| rebuild(port), Arc::new);
             guard(&shared, life);
         };
-        std::thread::Builder::new()
-            .name(THREAD.to_owned())
-            .spawn(first)
+        link::spawn(THREAD, None, Box::new(first))
             .map(|_| ())
             .map_err(|why| refuse("the receive thread", &why))
     }
@@ -177,11 +175,8 @@ fn spawn_another(shared: &Arc<Shared>, life: &Arc<Life>) {
     let (shared, life) = (Arc::clone(shared), Arc::clone(life));
     life.threads.fetch_add(1, Ordering::AcqRel);
     let counted = Arc::clone(&life);
-    let started = std::thread::Builder::new()
-        .name(THREAD.to_owned())
-        .spawn(move || guard(&shared, life))
-        .is_ok();
-    if !started {
+    let work = move || guard(&shared, life);
+    if link::spawn(THREAD, None, Box::new(work)).is_err() {
         counted.threads.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -28,7 +28,7 @@ import server  # noqa: E402
 
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 # In the order in which they are passed.
-MODULES = ["destinations", "signed"]
+MODULES = ["destinations", "signed", "references"]
 
 
 class Bench:

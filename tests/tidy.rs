@@ -16,7 +16,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("eprint", &[]),
     ("println", &[]),
     ("stdout", &["main.rs"]),
-    ("crossbeam_channel", &["link/mod.rs"]),
+    ("crossbeam_channel", &["link/"]),
     ("mpsc", &[]),
     ("Condvar", &[]),
     ("ureq", &["http/"]),

@@ -10,8 +10,9 @@ use crate::buffer::Buffer;
 use crate::config::{self, Environment, Inert, Lane};
 use crate::encode::{self, Encode};
 use crate::http;
-use crate::link::Hurry;
+use crate::link::{Found, Hurry};
 use crate::process::{Level, Record};
+use crate::secrets;
 use crate::send::{Destination, Outcome, Shaped};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
@@ -55,11 +56,22 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
     };
     let several = config.lanes.len() > 1;
     let mut delivered = true;
+    let found = match &*config.references {
+        [] => Found::default(),
+        references => secrets::fetch(&config.secrets, references, &Hurry::default()),
+    };
+    for reference in &config.references {
+        let told = match found.value(reference.text()) {
+            Ok(_) => format!("{}: read", reference.text()),
+            Err(why) => why,
+        };
+        line(&mut report, "secret", &told);
+    }
     for lane in config.lanes {
         if several {
             line(&mut report, "destination", &lane.destination.to_string());
         }
-        delivered &= probe(lane, &mut report);
+        delivered &= probe(lane, &found, &mut report);
     }
     Verdict {
         good: delivered && problems.is_empty(),
@@ -68,10 +80,23 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
 }
 
 /// Sends the probe; whether it was delivered.
-fn probe(lane: Lane, report: &mut String) -> bool {
-    let options = lane.flush.lane;
+fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
+    let mut options = lane.flush.lane;
     let url = &options.destination.url;
-    line(report, "endpoint", &http::shown_url(url));
+    if config::is_secret(url) {
+        line(report, "endpoint", "a secret");
+    } else {
+        line(report, "endpoint", &http::shown_url(url));
+    }
+    if let Some(late) = &options.late {
+        match (late.make)(found) {
+            Ok((destination, _)) => options.destination = destination,
+            Err(why) => {
+                line(report, "result", &format!("nothing can be sent: {why}"));
+                return false;
+            }
+        }
+    }
     line(report, "format", options.format.name);
     let names: Vec<&str> = options
         .destination

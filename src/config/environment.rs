@@ -57,6 +57,15 @@ impl Environment {
         }
     }
 
+    /// Puts another value in the place of a variable's.
+    pub(super) fn replace(&mut self, name: &str, value: String) {
+        for (known, old) in &mut self.variables {
+            if known == name {
+                old.clone_from(&value);
+            }
+        }
+    }
+
     /// A variable's value, spaces around it taken off; one that is empty is as good as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -99,6 +108,11 @@ impl Environment {
     pub fn is_concurrent(&self) -> bool {
         self.get("AWS_LAMBDA_INITIALIZATION_TYPE") == Some("lambda-managed-instances")
     }
+}
+
+/// Every variable of this process, bytes as they are, for the process that takes its place.
+pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
 }
 
 /// The command line: what we were started as, and the arguments.

@@ -136,6 +136,10 @@ fn exists(environment: &Environment, destination: usize) -> bool {
 fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
     const UNKNOWN: &str = "is not an option; see --help";
     let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    // The wrapper's: what stands behind it is the owner's.
+    if name.starts_with("RUNTIME_ENV_") {
+        return None;
+    }
     if reach(name).is_some() {
         return None;
     }
@@ -189,6 +193,7 @@ pub(super) fn flush_options(
         success: settings.success.clone(),
         method: settings.method,
         gzip: gzip && format.gzip,
+        hidden: Vec::new(),
         aws: None,
         http: http.clone(),
     };
@@ -266,6 +271,7 @@ pub(super) fn flush_options(
             },
             batch_records: settings.batch_records.unwrap_or(format.batch_records),
             buffer_bytes: settings.buffer_bytes,
+            late: None,
             fallback,
             destination: to,
         },

@@ -4,11 +4,14 @@
 
 mod aws;
 mod bulk;
+mod dry_run;
 mod environment;
 mod lanes;
 mod options;
 mod otel;
 mod place;
+mod references;
+mod rows;
 mod values;
 mod vendor;
 
@@ -16,10 +19,14 @@ use std::fmt;
 use std::time::Duration;
 
 pub use aws::aws;
-pub use environment::{Environment, arguments};
+pub use dry_run::{DryRun, dry_run};
+pub use environment::{Environment, arguments, variables};
 use lanes::All;
 pub use lanes::{Reach, destinations_help, of_destination};
-pub use options::{OPTIONS, Opt, PREFIX, Show};
+pub use options::{OPTIONS, PREFIX};
+use references::References;
+pub use references::{is_secret, secrets};
+pub use rows::{Opt, Show};
 
 use crate::cadence::Strategy;
 use crate::diag;
@@ -28,6 +35,7 @@ use crate::flush;
 use crate::http;
 use crate::lambda::{Api, Buffering};
 use crate::process::{self, Identity, Level, Pattern, Redact, Sample, Select, Types};
+use crate::secrets::{self, Reference};
 
 /// What was configured: each field is the value of the option of its name, or its default.
 #[derive(Debug)]
@@ -68,6 +76,8 @@ pub struct Settings {
     ca_file: Option<String>,
     log_level: diag::Level,
     enabled: bool,
+    secrets_budget: Duration,
+    secrets_age: Duration,
     /// What is wrong with parts of the option that was read last; the other parts are taken.
     bad_parts: Vec<String>,
 }
@@ -109,6 +119,8 @@ impl Settings {
             ca_file: None,
             log_level: diag::Level::Warn,
             enabled: true,
+            secrets_budget: Duration::from_secs(5),
+            secrets_age: Duration::from_secs(3600),
             bad_parts: Vec::new(),
         }
     }
@@ -199,6 +211,10 @@ pub struct Config {
     pub budget: Duration,
     /// The destinations; at least one.
     pub lanes: Vec<Lane>,
+    /// The secrets that they need, each once.
+    pub references: Vec<Reference>,
+    /// How these are fetched.
+    pub secrets: secrets::Options,
 }
 
 /// What is told for one destination.
@@ -226,48 +242,19 @@ const BATCH_BYTES: u32 = 262_144;
 
 /// Reads the configuration, and names every value that could not be taken.
 pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) {
-    let (settings, mut problems) = lanes::settings(environment);
+    let (references, placed) = References::find(environment);
+    let (settings, mut problems) = lanes::settings(&placed);
     if !settings.first.enabled {
         diag::set_level(None);
         return (Err(Inert::Disabled), Vec::new());
     }
     diag::set_level(Some(settings.first.log_level));
-    let config = build(settings, environment, &mut problems);
+    let age = settings.first.secrets_age;
+    let mut config = build(settings, &placed, &mut problems);
+    if let Ok(config) = &mut config {
+        references.keep_all_back(config, age, environment);
+    }
     (config, problems)
-}
-
-/// What a dry run is told for one destination: everything up to the record, and nothing of where it goes.
-#[derive(Debug)]
-pub struct DryRun {
-    /// Its number, from 1.
-    pub destination: usize,
-    /// How records are written.
-    pub format: &'static Format,
-    /// What the encoder is told.
-    pub encode: encode::Options,
-    /// What process is told.
-    pub process: process::Options,
-    /// Who logs, as far as the environment tells.
-    pub identity: Identity,
-}
-
-/// Reads the configuration for a dry run, which needs no endpoint.
-#[must_use]
-pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
-    let (All { first, others }, mut problems) = lanes::settings(environment);
-    diag::set_level(Some(first.log_level));
-    // Beside others it needs one to be a destination.
-    let has_first = first.endpoint.is_some() || others.is_empty();
-    let all = std::iter::once((1, first)).chain(others);
-    let dry_runs = all.map(|(destination, settings)| DryRun {
-        destination,
-        format: settings.format(),
-        encode: settings.encode.clone(),
-        identity: identity(environment, &settings, destination, &mut problems),
-        process: settings.process(environment),
-    });
-    let dry_runs = dry_runs.filter(|dry_run| has_first || dry_run.destination != 1);
-    (dry_runs.collect(), problems)
 }
 
 /// Reads every option of a destination.
@@ -282,7 +269,10 @@ fn settings(
         let Some(value) = environment.get(&name) else {
             continue;
         };
-        let parsed = (option.parse)(value, &mut settings);
+        let parsed = match references::misplaced(value) {
+            Some(why) => Err(why),
+            None => (option.parse)(value, &mut settings),
+        };
         let bad_parts = std::mem::take(&mut settings.bad_parts);
         if !told {
             continue;
@@ -328,6 +318,7 @@ fn build(
     let ca_file = first.ca_file.clone();
     let ca_pem = ca_file.as_deref();
     let ca_pem = ca_pem.and_then(|path| certificates(path, problems));
+    let secrets = references::options(&first, ca_pem.clone(), environment);
     let (strategy, budget) = (first.strategy, first.budget);
     let (api, port, timeout_ms) = (first.api, first.port, first.telemetry_timeout_ms);
     let (mut lanes, mut types) = (Vec::new(), NO_TYPES);
@@ -391,6 +382,8 @@ fn build(
         strategy,
         budget,
         lanes,
+        references: Vec::new(),
+        secrets,
     })
 }
 

@@ -4,40 +4,12 @@
 
 use std::time::Duration;
 
-use super::Settings;
 use super::lanes::Reach;
-use super::values::{self, Parsed};
+use super::rows::{self, Opt, Show};
+use super::values;
 use crate::http::Verb;
 use crate::lambda::Api;
 use crate::process::{Level, Redact, Sample, pattern};
-
-/// One variable.
-#[derive(Debug)]
-pub struct Opt {
-    /// The variable, without the prefix `BROOKLET_`.
-    pub name: &'static str,
-    /// The default, in words.
-    pub default: &'static str,
-    /// What it does, in one Markdown line.
-    pub help: &'static str,
-    /// How much of its value may be printed.
-    pub show: Show,
-    /// What its value holds for.
-    pub reach: Reach,
-    /// Reads a value into the settings.
-    pub parse: fn(&str, &mut Settings) -> Parsed<()>,
-}
-
-/// How much of a value may be printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Show {
-    /// All of it.
-    Whole,
-    /// A URL, without the user, the password and the query that it may hold.
-    Address,
-    /// Nothing: it is a secret or may hold one.
-    Never,
-}
 
 /// The prefix of every variable.
 pub const PREFIX: &str = "BROOKLET_";
@@ -395,6 +367,11 @@ pub const OPTIONS: &[Opt] = &[
         // `aws.rs` takes it, as secrets are needed before options are read.
         parse: |value, _| values::url(value).map(|_| ()),
     },
+    rows::SECRETS_BUDGET_MS,
+    rows::SECRETS_MAX_AGE_S,
+    rows::RUNTIME_ENV,
+    rows::WRAPPER_NEXT,
+    rows::WRAPPER_STRICT,
     Opt {
         name: "LOG_LEVEL",
         default: "`warn`",

@@ -103,6 +103,9 @@ impl Lane {
     /// Sends one payload; `false` if it still waits.
     fn send_one(&mut self, deadline: Deadline) -> bool {
         fault::point("send");
+        if !self.keys.admit() {
+            return false;
+        }
         while !deadline.has_passed() {
             let batch = self.next_batch(self.records_max);
             let outcome = self.attempt(batch, deadline);
@@ -154,6 +157,16 @@ impl Lane {
                         Warn,
                         "{} records were not delivered and are kept for later: {why}",
                         batch.records
+                    );
+                    return false;
+                }
+                Outcome::Refused {
+                    status: status @ (401 | 403),
+                    answer,
+                } if self.keys.doubt() => {
+                    say!(
+                        Warn,
+                        "the destination answered {status}, and its secrets are read again: {answer}"
                     );
                     return false;
                 }

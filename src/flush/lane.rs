@@ -6,11 +6,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::{Keys, Late, Learned};
 use crate::buffer::Buffer;
 use crate::diag;
 use crate::encode::{self, Encode, Format};
 use crate::fault;
-use crate::link::{Gauge, Hurry};
+use crate::link::{Found, Gauge, Hurry};
 use crate::process::{Identity, Record, Stream};
 use crate::send::{self, Breaker, Destination};
 use crate::stats::Stats;
@@ -33,6 +34,8 @@ pub struct Options {
     pub destination: send::Options,
     /// Where they go if that destination does not take them.
     pub fallback: Option<Fallback>,
+    /// What of both is only known once secrets are.
+    pub late: Option<Late>,
 }
 
 /// Where payloads go that a destination does not take.
@@ -44,6 +47,14 @@ pub struct Fallback {
     pub encode: encode::Options,
     /// Where they go.
     pub destination: send::Options,
+}
+
+impl Fallback {
+    /// What has not been called, and what writes for it.
+    fn made(&self, hurry: &Hurry) -> (Destination, Box<dyn Encode>) {
+        let destination = Destination::new(self.destination.clone(), hurry.clone());
+        (destination, (self.format.encoder)(&self.encode))
+    }
 }
 
 /// The least time between two records of our own on losses, in milliseconds.
@@ -63,6 +74,10 @@ pub(super) struct Lane {
     pub(super) buffer: Buffer,
     /// Where it goes.
     pub(super) destination: Destination,
+    /// The secrets without which it does not go.
+    pub(super) keys: Keys,
+    /// Breaks off waiting for an answer.
+    hurry: Hurry,
     /// Whether it goes.
     pub(super) breaker: Breaker,
     /// Where it goes otherwise.
@@ -91,7 +106,7 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that has sent nothing.
-    pub(super) fn new(options: Options, stats: Arc<Stats>, shown: Gauge, hurry: &Hurry) -> Self {
+    pub(super) fn new(options: Options, stats: Arc<Stats>, shown: Gauge, hurry: Hurry) -> Self {
         Self {
             stats,
             shown,
@@ -99,11 +114,7 @@ impl Lane {
             buffer: Buffer::new(options.buffer_bytes),
             destination: Destination::new(options.destination.clone(), hurry.clone()),
             breaker: Breaker::default(),
-            fallback: options.fallback.as_ref().map(|fallback| {
-                let encoder = (fallback.format.encoder)(&fallback.encode);
-                let destination = fallback.destination.clone();
-                (Destination::new(destination, hurry.clone()), encoder)
-            }),
+            fallback: options.fallback.as_ref().map(|it| it.made(&hurry)),
             fallback_breaker: Breaker::default(),
             records_max: options.batch_records,
             bytes_max: options.batch_bytes,
@@ -114,7 +125,58 @@ impl Lane {
             environment: String::new(),
             told: 0,
             told_ms: 0,
+            keys: Keys::new(options.late.clone()),
+            hurry,
             options,
+        }
+    }
+
+    /// The number to ask for secrets with, if it is time to ask.
+    pub(super) fn ask(&mut self) -> Option<u64> {
+        self.keys.ask(self.breaker.allows())
+    }
+
+    /// Whether it has the secrets without which nothing can be sent.
+    pub(super) fn has_keys(&self) -> bool {
+        self.keys.are_there()
+    }
+
+    /// Whether it is about to get them.
+    pub(super) fn awaits_keys(&self) -> bool {
+        self.keys.are_awaited()
+    }
+
+    /// Secrets were fetched; whether records waited for them that can be sent now.
+    pub(super) fn learn(&mut self, found: &Found, identity: &Identity) -> bool {
+        match self.keys.learn(found) {
+            Learned::Nothing => false,
+            Learned::Ways(ways, waited) => {
+                let (destination, fallback) = *ways;
+                self.destination = Destination::new(destination, self.hurry.clone());
+                self.fallback = fallback.as_ref().map(|it| it.made(&self.hurry));
+                self.options.fallback = fallback;
+                self.identify(identity);
+                say!(Info, "the destination's secrets were read");
+                if waited {
+                    self.breaker.succeeded();
+                }
+                waited
+            }
+            Learned::Missing(why) => {
+                self.breaker.failed(None, time::chance());
+                say!(
+                    Error,
+                    "nothing is sent, and records wait, without a secret: {why}"
+                );
+                false
+            }
+            Learned::Kept(why) => {
+                say!(
+                    Warn,
+                    "a secret could not be read again, and the old one is kept: {why}"
+                );
+                false
+            }
         }
     }
 
@@ -182,7 +244,7 @@ impl Lane {
         let bytes = self.bytes_max.min(self.options.buffer_bytes / 2);
         let full =
             self.buffer.bytes() >= bytes || self.buffer.records() >= self.options.batch_records;
-        full && self.breaker.allows()
+        full && self.has_keys() && self.breaker.allows()
     }
 
     /// Whether the buffer is more than half full and something can be done about it.

@@ -3,8 +3,10 @@
 //! It owns all it touches and talks through `link` alone.
 //! It must not wait for anything but the link and the destination, and never longer for the destination than the deadline it was given.
 
+mod await_keys;
 mod deliver;
 mod intake;
+mod keys;
 mod lane;
 mod shutdown;
 
@@ -13,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use keys::{Late, Make, Ways};
 pub use lane::{Fallback, Options as LaneOptions};
 
 use self::intake::Intake;
@@ -125,7 +128,7 @@ impl Flusher {
             options.lane.clone(),
             Arc::clone(&stats),
             link.waiting(),
-            &link.hurry(),
+            link.hurry(),
         );
         lane.identify(&identity);
         Self {
@@ -159,6 +162,7 @@ impl Flusher {
 
     /// One turn of the thread; `false` when it is over. A panic costs what was in hand and nothing else.
     fn turn(&mut self) -> bool {
+        self.ask();
         self.wake = Some(self.link.wait(self.due.map(|due| due.left())));
         let caught = catch_unwind(AssertUnwindSafe(|| self.deal_with_wake()));
         let goes_on = caught.unwrap_or_else(|_| self.mend());
@@ -181,7 +185,8 @@ impl Flusher {
             Some(Wake::Order(Order::Shutdown { deadline, reason })) => {
                 self.shut_down_or_report(deadline, &reason);
             }
-            Some(Wake::Order(Order::Invoke(_)) | Wake::Time | Wake::Gone) | None => {}
+            Some(Wake::Order(Order::Invoke(_) | Order::Learn(_)) | Wake::Time | Wake::Gone)
+            | None => {}
         }
         self.ending.is_none()
     }
@@ -216,6 +221,7 @@ impl Flusher {
                 self.shut_down_or_report(deadline, &reason);
                 return false;
             }
+            Some(Wake::Order(Order::Learn(found))) => self.learn(&found),
             Some(Wake::Time) | None => {}
             Some(Wake::Gone) => return false,
         }
@@ -299,7 +305,7 @@ impl Flusher {
         self.publish();
         // It may have failed since the invocation began.
         if !self.lane.is_paused() {
-            self.lane.send_all(deadline);
+            self.send_all(deadline);
             self.lane.was_waited_for(deadline.has_passed());
         }
         self.let_go();

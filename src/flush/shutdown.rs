@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Flusher;
-use crate::link::{Report, Wake};
+use crate::link::{Order, Report, Wake};
 use crate::parse;
 use crate::process::End;
 use crate::time::Deadline;
@@ -46,6 +46,7 @@ impl Flusher {
                     self.take(body);
                     lines = report.earlier(Deadline::after(LAST_LINES_WAIT));
                 }
+                Wake::Order(Order::Learn(found)) => self.learn(&found),
                 Wake::Order(_) | Wake::Time => {}
                 Wake::Gone => break,
             }
@@ -66,6 +67,11 @@ impl Flusher {
             self.lane.tell(true, 0);
         }
         self.publish();
+        if self.options.lane.late.is_some() {
+            // What a secret is missing for, or what is refused for one, is worth asking for it once more.
+            self.lane.breaker.lift();
+            self.send_all(Deadline::after(deadline.left() / LAST_SEND_SHARE));
+        }
         self.lane.finish(deadline);
         // What came meanwhile is too late.
         while let Some(mut body) = self.link.next_body() {

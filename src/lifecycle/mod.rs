@@ -22,6 +22,7 @@ use crate::lambda::{Event, Lambda, Registration, Shutdown, Subscribed, Subscript
 use crate::link::{self, FlushEnd};
 use crate::process::Identity;
 use crate::receive::Listener;
+use crate::secrets;
 use crate::stats::{Account, Stats};
 use crate::time;
 
@@ -125,7 +126,10 @@ fn start(
             return Ok(None);
         }
     }
-    let (receive_end, flush_ends, main_end) = link::channels(config.lanes.len());
+    let (receive_end, mut flush_ends, main_end) = link::channels(config.lanes.len());
+    let (references, options) = (config.references, config.secrets);
+    let panics = Arc::clone(stats);
+    let keep_end = (!references.is_empty()).then(|| link::keys(&mut flush_ends, &main_end));
     let accounts: Vec<Account> = config
         .lanes
         .iter()
@@ -160,7 +164,13 @@ fn start(
         Ok(()) => {
             for other in workers {
                 let name = other.name();
-                if let Err(why) = spawn(name, move || other.run()) {
+                if let Err(why) = spawn(&name, Box::new(move || other.run())) {
+                    say_once!(Error, "{why}");
+                }
+            }
+            if let Some(end) = keep_end {
+                let work = move || secrets::keep(&options, &references, &end, &panics);
+                if let Err(why) = spawn("secrets", Box::new(work)) {
                     say_once!(Error, "{why}");
                 }
             }
@@ -168,20 +178,17 @@ fn start(
         }
         Err(why) => say_once!(Error, "inert, no logs are shipped: {why}"),
     };
-    spawn(name, work)?;
+    spawn(&name, Box::new(work))?;
     Ok(Some(flushing))
 }
 
 /// Starts a thread.
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    std::thread::Builder::new()
-        .name(name.clone())
-        .spawn(work)
-        .map(|_| ())
-        .map_err(|why| Error::Resource {
-            what: format!("the thread {name}"),
-            why: why.to_string(),
-        })
+fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> Result<(), Error> {
+    let started = link::spawn(name, None, work);
+    started.map(|_| ()).map_err(|why| Error::Resource {
+        what: format!("the thread {name}"),
+        why: why.to_string(),
+    })
 }
 
 /// What a flush thread begins with.

@@ -8,11 +8,14 @@
 //! | turn | receive threads | receive threads | 1 token: the one that has it hands its body to all lanes |
 //! | orders | main thread | flush thread | [`ORDERS_MAX`] |
 //! | reports | flush threads | main thread | [`REPORTS_MAX`] for each of them |
+//! | asks | flush threads | thread of the secrets | [`ASKS_MAX`](found::ASKS_MAX): a destination needs them, or needs them anew; the answer is an order |
 //!
 //! Each lane has its own bodies, room, orders and [`Backlog`]; all lanes share spare and reports, and the bytes of each body.
 //! A full channel never blocks its sender for ever: receive threads wait a stated time, the main thread sends orders only as fast as invocations come, and reports that nobody waits for are left out.
 
 mod backlog;
+mod found;
+mod threads;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use crossbeam_channel::{
 };
 
 pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Gauge, Hurry, Owed};
+pub use self::found::{Found, KeepEnd, keys};
+pub use self::threads::{HURRY_SLICE, spawn, within};
 use crate::time::Deadline;
 
 /// Bodies that may wait for the flush thread.
@@ -78,6 +83,8 @@ pub struct Invocation {
 pub enum Order {
     /// An invocation began.
     Invoke(Invocation),
+    /// Secrets were fetched; not from the main thread, but as good.
+    Learn(Arc<Found>),
     /// The environment ends: take what still comes, send once, and report.
     Shutdown {
         /// When sending must be over.
@@ -111,6 +118,11 @@ pub enum Report {
     },
     /// The last flush is over.
     Finished,
+    /// A destination needs secrets that are newer than those of this number; not to the main thread, but to the one that fetches them.
+    Asks {
+        /// The number.
+        seen: u64,
+    },
 }
 
 /// The receive threads' ends.
@@ -287,12 +299,19 @@ pub struct FlushEnd {
     orders: Receiver<Order>,
     /// Reports out, with the lane they come from.
     reports: (usize, Sender<(usize, Report)>),
+    /// Asks for secrets out, if there is a thread that fetches them.
+    asks: Option<Sender<(usize, Report)>>,
+    /// An order that came while secrets were awaited.
+    stashed: Option<Order>,
 }
 
 impl FlushEnd {
     /// Waits for whichever comes first, an order before a batch; without `wait` it waits for ever.
     #[must_use]
     pub fn wait(&mut self, wait: Option<Duration>) -> Wake {
+        if let Some(order) = self.stashed.take() {
+            return Wake::Order(order);
+        }
         if !self.times.is_empty() {
             // An order goes first; otherwise there is something to do at once.
             if let Ok(order) = self.orders.try_recv() {
@@ -307,6 +326,35 @@ impl FlushEnd {
             recv(self.orders) -> order => order.map_or(Wake::Gone, Wake::Order),
             recv(self.bodies) -> body => body.map_or(Wake::Gone, Wake::Body),
             recv(timeout) -> _ => Wake::Time,
+        }
+    }
+
+    /// Asks for secrets that are newer than those of this number; where nobody has come to the last asks, one more would change nothing.
+    pub fn ask(&self, seen: u64) {
+        if let Some(asks) = &self.asks {
+            let lane = self.reports.0;
+            asks.try_send((lane, Report::Asks { seen })).unwrap_or(());
+        }
+    }
+
+    /// The secrets that were fetched, if that is done within `wait` and before there is another order, which is kept for later.
+    #[must_use]
+    pub fn found(&mut self, wait: Duration) -> Option<Arc<Found>> {
+        if self.stashed.is_some() {
+            return None;
+        }
+        // Not `recv_timeout`, which is 3 kB of its own for each type.
+        let timeout = crossbeam_channel::after(wait);
+        let order = select_biased! {
+            recv(self.orders) -> order => order.ok(),
+            recv(timeout) -> _ => None,
+        };
+        match order {
+            Some(Order::Learn(found)) => Some(found),
+            order => {
+                self.stashed = order;
+                None
+            }
         }
     }
 
@@ -515,40 +563,13 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
             backlog,
             orders: orders_out,
             reports: (lane, reports_in.clone()),
+            asks: None,
+            stashed: None,
         }
     });
     let flush_ends = flush_ends.collect();
     (receive_end, flush_ends, main_end)
 }
-
-/// Does something that knows no timeout in a thread of its own, and waits for it at most so long.
-///
-/// The thread is left behind when it is late, or when `hurry` is on; whatever it then finds is dropped.
-#[must_use]
-pub fn within<T: Send + 'static>(
-    thread: &str,
-    wait: Duration,
-    hurry: &Hurry,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (found_in, found_out) = bounded(1);
-    std::thread::Builder::new()
-        .name(thread.to_owned())
-        .stack_size(256 * 1024)
-        .spawn(move || found_in.send(work()).unwrap_or(()))
-        .ok()?;
-    let deadline = Deadline::after(wait);
-    loop {
-        match found_out.recv_timeout(deadline.left().min(HURRY_SLICE)) {
-            Ok(found) => return Some(found),
-            Err(RecvTimeoutError::Timeout) if !deadline.has_passed() && !hurry.is_on() => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-        }
-    }
-}
-
-/// How soon it is seen that nobody waits any more.
-pub const HURRY_SLICE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {
@@ -761,25 +782,6 @@ mod tests {
             assert_eq!(main.lanes[1].order(order()), Ordered::Yes);
         }
         assert_eq!(main.lanes[1].order(order()), Ordered::Full);
-    }
-
-    #[test]
-    fn late_work_is_left_behind() {
-        assert_eq!(
-            within("quick", Duration::from_secs(60), &Hurry::default(), || 7),
-            Some(7)
-        );
-        let (release, blocked) = bounded::<()>(0);
-        let late = within(
-            "late",
-            Duration::from_millis(1),
-            &Hurry::default(),
-            move || {
-                blocked.recv().unwrap_or(());
-            },
-        );
-        assert_eq!(late, None);
-        drop(release);
     }
 
     #[test]

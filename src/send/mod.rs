@@ -42,6 +42,8 @@ pub struct Options {
     pub method: Verb,
     /// Whether payloads are compressed with gzip.
     pub gzip: bool,
+    /// What of all this must not be shown, besides headers and the URL's query.
+    pub hidden: Vec<String>,
     /// What is particular about it, if it is in AWS.
     pub aws: Option<service::Options>,
     /// Proxy and certificates.
@@ -352,9 +354,14 @@ impl Destination {
         }
     }
 
-    /// A foreign answer without the values of our headers and of our URL's query, which it may repeat.
+    /// A foreign answer without the values of our headers and of our URL's query, and other secrets, which it may repeat.
     fn without_secrets(&self, answer: &str) -> String {
         let mut text = answer.to_owned();
+        for hidden in &self.options.hidden {
+            if hidden.len() >= SECRET_CHARS_MIN {
+                text = text.replace(hidden, "***");
+            }
+        }
         let query = self
             .options
             .url

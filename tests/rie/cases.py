@@ -12,6 +12,7 @@ import uuid
 
 import sandbox
 from emulator import MANAGED, PATIENCE, STANDARD, Emulator
+from parameters import Parameters
 from sink import Sink, line
 
 # What the function writes when it starts, before any request.
@@ -377,9 +378,81 @@ def standard_crash(parts, program):
     after_reset(parts, program, "exit", "Runtime.ExitError")
 
 
+def wrapped(service, **variables):
+    """The variables of a function that starts through the wrapper, one of them a secret."""
+    return service.function(
+        AWS_LAMBDA_EXEC_WRAPPER="/opt/brooklet/wrapper", KEY="secret:ssm:/key", BROOKLET_RUNTIME_ENV_ADDED="for it alone",
+        PLAIN="as it was", **variables,
+    )
+
+
+def told_by_function(rie):
+    """The function's own variables, as it has them."""
+    status, text, _ = rie.invoke(tell=["KEY", "ADDED", "PLAIN", "BROOKLET_API_KEY"])
+    assert status == 200, "an invocation was answered %d %s" % (status, text)
+    told = json.loads(text)
+    del told["request"]
+    wanted = {"KEY": "of gold", "ADDED": "for it alone", "PLAIN": "as it was", "BROOKLET_API_KEY": "ssm:/ours"}
+    assert told == wanted, told
+
+
+def managed_wrapper(parts, program):
+    """Managed Instances: the function starts through the wrapper with its secret, the extension reads its own beside."""
+    with Sink() as sink, Parameters(key="of gold", ours="of silver") as service, Emulator(
+        parts, program, MANAGED, **wrapped(service, BROOKLET_ENDPOINT=sink.url, BROOKLET_API_KEY="ssm:/ours")
+    ) as rie:
+        rie.ready()
+        told_by_function(rie)
+        written, _ = invoke_all(rie, [lines(uuid.uuid4().hex) for _ in range(3)])
+        wait_for_lines(sink, written + STARTING)
+        seconds = rie.terminate()
+        same_lines(sink, written + STARTING)
+        quiet(rie)
+        ended_well(rie, seconds)
+        keys = {request.headers["Authorization"] for request in sink.requests}
+        assert keys == {"Bearer of silver"}, keys
+        asked = [name for body in service.calls for name in body["Names"]]
+        assert sorted(set(asked)) == ["/key", "/ours"], asked
+
+
+def standard_wrapper(parts, program):
+    """Standard mode: the function starts through the wrapper with its secret, and ends and starts again as it did."""
+    with Parameters(key="of gold") as service, Emulator(
+        parts, program, STANDARD, **wrapped(service, BROOKLET_ENABLED="false", BROOKLET_API_KEY="ssm:/ours")
+    ) as rie:
+        rie.ready()
+        told_by_function(rie)
+        status, text, _ = rie.invoke(then="exit")
+        assert "exit status 3" in text, "answered %d %s" % (status, text)
+        told_by_function(rie)
+        rie.terminate()
+        not_blamed(rie)
+        quiet(rie)
+
+
+def standard_wrapper_missing(parts, program):
+    """Standard mode: a secret that is not there is one line and the function works; with STRICT it does not start."""
+    for strict in ("false", "true"):
+        with Parameters() as service, Emulator(
+            parts, program, STANDARD, **wrapped(service, BROOKLET_ENABLED="false", BROOKLET_WRAPPER_STRICT=strict)
+        ) as rie:
+            rie.ready()
+            status, text, _ = rie.invoke(tell=["KEY"])
+            own = rie.own()
+            assert "KEY: ssm:/key: there is no such parameter" in own[0], own
+            if strict == "false":
+                assert status == 200 and json.loads(text)["KEY"] == "secret:ssm:/key", text
+                assert len(own) == 1, own
+            else:
+                assert status != 200, "answered %d %s" % (status, text)
+                assert rie.has("exited: exit status 1"), "it did not end with 1"
+                assert "BROOKLET_WRAPPER_STRICT" in own[1], own
+
+
 CASES = [
     managed_launcher, managed_direct, managed_shutdown_drains, managed_init_failure, managed_own_lines,
     managed_logs_api, managed_disabled,
     standard_launcher, standard_direct, standard_exit_code, standard_telemetry_pinned, standard_logs_pinned,
     standard_no_endpoint, standard_disabled, standard_timeout, standard_crash,
+    managed_wrapper, standard_wrapper, standard_wrapper_missing,
 ]

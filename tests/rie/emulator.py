@@ -60,7 +60,12 @@ class Emulator:
         layer.install(parts, start, name)
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "function.py"), "rb") as file:
             shebang = b"#!%s -IS\n" % sys.executable.encode()
-            layer.write("/opt/bootstrap", 0o755, shebang + file.read())
+            function = shebang + file.read()
+        if "AWS_LAMBDA_EXEC_WRAPPER" in variables:
+            # The emulator leaves the variable to the runtime, and runtimes have this in their bootstrap.
+            layer.write("/opt/function", 0o755, function)
+            function = b'#!/bin/sh\nexec "$AWS_LAMBDA_EXEC_WRAPPER" /opt/function "two words" ""\n'
+        layer.write("/opt/bootstrap", 0o755, function)
         layer.write(PROGRAM, 0o755, program)
         environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -136,9 +141,9 @@ class Emulator:
                 assert time.monotonic() < end, "the emulator does not listen on %s:%d" % INVOKE
                 time.sleep(0.01)
 
-    def invoke(self, out=(), err=(), then="answer"):
+    def invoke(self, out=(), err=(), then="answer", tell=()):
         """Invokes the function; returns status, the answer's text and how long it took in seconds."""
-        body = json.dumps({"out": list(out), "err": list(err), "then": then})
+        body = json.dumps({"out": list(out), "err": list(err), "then": then, "tell": list(tell)})
         end = time.monotonic() + PATIENCE
         while True:
             connection = http.client.HTTPConnection(*INVOKE, timeout=PATIENCE)

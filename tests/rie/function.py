@@ -1,6 +1,7 @@
 """The function under observation: a bootstrap on the bare Runtime API that writes exactly the lines it is told to.
 
-An event is {"out": [line...], "err": [line...], "then": "answer" | "hang" | "exit"}; the answer names the request.
+An event is {"out": [line...], "err": [line...], "then": "answer" | "hang" | "exit", "tell": [name...]}; the answer names
+the request, and the values of these variables.
 It must write each line whole, since the emulator cuts at newlines, and must not use anything but the standard library.
 """
 
@@ -39,7 +40,9 @@ def work():
             os._exit(3)
         if event.get("then") == "hang":
             threading.Event().wait()
-        api.request("POST", "/2018-06-01/runtime/invocation/%s/response" % request, json.dumps({"request": request}))
+        told = {name: os.environ.get(name) for name in event.get("tell", [])}
+        told["request"] = request
+        api.request("POST", "/2018-06-01/runtime/invocation/%s/response" % request, json.dumps(told))
         api.getresponse().read()
 
 

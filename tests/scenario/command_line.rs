@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 /// What a run of the binary left behind.
 #[derive(Debug)]
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the binary with these arguments and nothing but these variables.
@@ -42,7 +42,7 @@ fn ran(output: Output) -> Ran {
 }
 
 /// `--check` with these options.
-fn check(options: &[(&str, &str)]) -> Ran {
+pub(crate) fn check(options: &[(&str, &str)]) -> Ran {
     run(&["--check"], options)
 }
 

@@ -5,6 +5,7 @@
 //! `cargo test --features fault --test brooklet isolation`.
 
 use super::books::{self, Book, LOG_LEVEL};
+use super::secrets::{aws, first};
 use crate::harness::{Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::lambda::process::Exit;
@@ -13,6 +14,15 @@ use crate::model;
 use crate::sink::Sink;
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// The secrets of this destination come from both services, so that one is fetched beside the other.
+fn with_secrets(sink: &Sink, services: &Sink, nth: usize) -> Scenario {
+    faulty(sink, "secrets", nth)
+        .option("FLUSH", "end")
+        .option("AWS_ENDPOINT_URL", &services.url(""))
+        .option("API_KEY", super::secrets::TEXT)
+        .option("HEADERS", "x-key=ssm:/logs/key")
+}
 
 /// The binary with faults.
 fn binary() -> std::path::PathBuf {
@@ -197,4 +207,27 @@ fn a_panic_while_the_last_counters_are_written_is_no_silent_loss() {
     run.finish();
     let encoded = books::open(&run, None)[0].counters["encoded"];
     at_the_end("encode", encoded as usize);
+}
+
+#[test]
+fn a_panic_while_secrets_are_fetched_costs_one_try() {
+    for nth in [1, 2] {
+        let services = Sink::new(aws(first));
+        let sink = Sink::ok();
+        let mut run = with_secrets(&sink, &services, nth).start();
+        let mut rounds = 0;
+        while sink.received().is_empty() && rounds < 200 {
+            run.invoke(&Invocation::line("again").works_ms(20));
+            rounds += 1;
+        }
+        let book = finish(&mut run);
+        assert_accounted(&sink, &book);
+        assert_eq!(panics_told(&run), 1, "{}", run.printed());
+        assert!(
+            run.printed().contains("it could not be fetched"),
+            "{}",
+            run.printed()
+        );
+        assert!(!model::records(&sink).is_empty(), "{}", run.printed());
+    }
 }

@@ -1,0 +1,46 @@
+//! What a dry run is told: the options up to the record.
+//!
+//! It must need no endpoint, and ask for no secret.
+
+use super::lanes::{self, All};
+use super::references::References;
+use super::{Environment, Problem, identity};
+use crate::diag;
+use crate::encode::{self, Format};
+use crate::process::{self, Identity};
+
+/// What a dry run is told for one destination: everything up to the record, and nothing of where it goes.
+#[derive(Debug)]
+pub struct DryRun {
+    /// Its number, from 1.
+    pub destination: usize,
+    /// How records are written.
+    pub format: &'static Format,
+    /// What the encoder is told.
+    pub encode: encode::Options,
+    /// What process is told.
+    pub process: process::Options,
+    /// Who logs, as far as the environment tells.
+    pub identity: Identity,
+}
+
+/// Reads the configuration for a dry run, which needs no endpoint.
+#[must_use]
+pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
+    let (_, placed) = References::find(environment);
+    let environment = &*placed;
+    let (All { first, others }, mut problems) = lanes::settings(environment);
+    diag::set_level(Some(first.log_level));
+    // Beside others it needs one to be a destination.
+    let has_first = first.endpoint.is_some() || others.is_empty();
+    let all = std::iter::once((1, first)).chain(others);
+    let dry_runs = all.map(|(destination, settings)| DryRun {
+        destination,
+        format: settings.format(),
+        encode: settings.encode.clone(),
+        identity: identity(environment, &settings, destination, &mut problems),
+        process: settings.process(environment),
+    });
+    let dry_runs = dry_runs.filter(|dry_run| has_first || dry_run.destination != 1);
+    (dry_runs.collect(), problems)
+}

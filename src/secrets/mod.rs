@@ -1,0 +1,300 @@
+//! Secrets by reference: fetched from AWS Secrets Manager and Parameter Store, within a budget, in as few calls as they allow.
+//!
+//! A value goes to whoever asked and nowhere else: no line, no error and no `Debug` may hold one.
+//! Whoever cannot be served is told why; nothing here may end the process.
+
+mod batch;
+mod reference;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub use reference::{MARK, Reference};
+
+use self::batch::{Ask, Kept, Trouble};
+use self::reference::Service;
+use crate::aws::{self, Api, Refusal, endpoint};
+use crate::fault;
+use crate::http::{self, Client};
+use crate::link::{self, Found, Hurry, KeepEnd};
+use crate::send::retry;
+use crate::stats::Stats;
+use crate::time::{self, Deadline};
+
+/// How secrets are fetched.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Keys, region, endpoints.
+    pub aws: aws::Options,
+    /// Certificates to trust; no proxy, as that is the destinations'.
+    pub http: http::Options,
+    /// The longest that fetching may take, all calls and tries together.
+    pub budget: Duration,
+}
+
+/// Of the time that is left a try may take this part, so that one that hangs is not the last.
+const TRY_SHARE: u32 = 2;
+
+/// A fetch that took so much longer than it might was frozen on its way, and says nothing.
+const FROZEN_MIN: Duration = Duration::from_millis(500);
+
+/// Secrets of one service in one region.
+struct Group {
+    /// Who keeps them.
+    service: Service,
+    /// Where; `None`: the function's own region.
+    region: Option<String>,
+    /// What the service calls them, each once.
+    ids: Vec<String>,
+    /// What it keeps under them, once it has said so.
+    kept: OnceLock<Kept>,
+}
+
+/// Fetches secrets: one call for each service and region at the same time, more only where there are more secrets than one may ask for, or where one that may not be read spoils it.
+#[must_use]
+pub fn fetch(options: &Options, references: &[Reference], hurry: &Hurry) -> Found {
+    let groups: Vec<Arc<Group>> = groups(references).into_iter().map(Arc::new).collect();
+    let deadline = Deadline::after(options.budget);
+    let Some((first, others)) = groups.split_first() else {
+        return Found::default();
+    };
+    // Each has the whole budget: a service that cannot be reached must not cost another one's secrets.
+    let threads: Vec<_> = others
+        .iter()
+        .map(|group| {
+            let (group, options, hurry) = (Arc::clone(group), options.clone(), hurry.clone());
+            let work = move || group.fill(&options, deadline, &hurry);
+            link::spawn("secrets-more", None, Box::new(work))
+        })
+        .collect();
+    first.fill(options, deadline, hurry);
+    for thread in threads.into_iter().flatten() {
+        // One that panicked left its group empty.
+        thread.join().unwrap_or(());
+    }
+    let value = |reference: &Reference| {
+        let group = groups.iter().find(|group| group.holds(reference))?;
+        let at = group.ids.iter().position(|id| *id == reference.id)?;
+        Some(match group.kept.get()?.get(at)? {
+            Ok(kept) => reference.value(kept),
+            Err(why) => Err(why.clone()),
+        })
+    };
+    let values = references.iter().filter_map(|reference| {
+        let value = value(reference)?;
+        Some((reference.text().to_owned(), value))
+    });
+    Found {
+        number: 0,
+        values: values.collect(),
+    }
+}
+
+impl Group {
+    /// Whether a reference is of this service and region.
+    fn holds(&self, reference: &Reference) -> bool {
+        self.service == reference.service && self.region == reference.region
+    }
+
+    /// Fetches the secrets.
+    fn fill(&self, options: &Options, deadline: Deadline, hurry: &Hurry) {
+        fault::point("secrets");
+        let kept = self.fetched(options, deadline, hurry);
+        let kept = kept.unwrap_or_else(|why| self.ids.iter().map(|_| Err(why.clone())).collect());
+        self.kept.set(kept).unwrap_or(());
+    }
+
+    /// What the service keeps, or why it cannot even be asked.
+    fn fetched(
+        &self,
+        options: &Options,
+        deadline: Deadline,
+        hurry: &Hurry,
+    ) -> Result<Kept, String> {
+        let region = self.region.as_ref().or(options.aws.region.as_ref());
+        let region = region.ok_or("AWS_REGION is not set")?;
+        let client = Client::outbound(&options.http, hurry).map_err(|why| why.to_string())?;
+        let service = match self.service {
+            Service::SecretsManager => &endpoint::SECRETS_MANAGER,
+            Service::ParameterStore => &endpoint::SSM,
+        };
+        let mut api = Api::new(service, region, &options.aws);
+        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+        let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| {
+            question(
+                &mut api,
+                &client,
+                operation,
+                body.as_bytes(),
+                deadline,
+                hurry,
+            )
+        };
+        Ok(batch::all(self.service, &ids, ask))
+    }
+}
+
+/// The secrets by service and region.
+fn groups(references: &[Reference]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for reference in references {
+        let id = reference.id.clone();
+        let at = groups.iter().position(|group| group.holds(reference));
+        if let Some(group) = at.and_then(|at| groups.get_mut(at)) {
+            if !group.ids.contains(&id) {
+                group.ids.push(id);
+            }
+        } else {
+            groups.push(Group {
+                service: reference.service,
+                region: reference.region.clone(),
+                ids: vec![id],
+                kept: OnceLock::new(),
+            });
+        }
+    }
+    groups
+}
+
+/// Asks, and again on what may pass, until the deadline.
+fn question(
+    api: &mut Api,
+    client: &Client,
+    operation: &str,
+    body: &[u8],
+    deadline: Deadline,
+    hurry: &Hurry,
+) -> Result<Vec<u8>, Trouble> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let share = Deadline::after(deadline.left() / TRY_SHARE);
+        let refusal = match api.call(client, operation, body, share.earlier(deadline)) {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refusal,
+        };
+        let refused = is_final(&refusal);
+        let wait = retry::backoff(tries, time::chance());
+        let over = tries >= retry::TRIES_MAX || wait >= deadline.left() || hurry.is_on();
+        if refused || over {
+            return Err(Trouble {
+                why: refusal.to_string(),
+                refused,
+            });
+        }
+        time::sleep(wait);
+    }
+}
+
+/// Whether a service understood and refused, so that the same again would be refused too; throttling comes as 400.
+fn is_final(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Unanswered(_) => false,
+        Refusal::Answered { status, name, .. } => {
+            let busy = name.contains("Throttl") || name.contains("TooManyRequests");
+            (400..500).contains(status) && *status != 429 && !busy
+        }
+    }
+}
+
+/// The work of the thread of the secrets: fetches all when a lane asks, and tells every lane, until none is left.
+pub fn keep(options: &Options, references: &[Reference], end: &KeepEnd, stats: &Stats) {
+    let never = Hurry::default();
+    let mut latest = Arc::new(Found::default());
+    while let Some((lane, seen)) = end.asked() {
+        // Another lane asked meanwhile, and what it got is newer.
+        if latest.number > seen {
+            end.tell(lane, &latest);
+            continue;
+        }
+        let fetch = || {
+            // Without one there is no value, and each lane says so and asks again.
+            catch_unwind(AssertUnwindSafe(|| fetch(options, references, &never)))
+                .unwrap_or_default()
+        };
+        let began_ms = time::epoch_ms();
+        let mut found = fetch();
+        let late_ms = u64::try_from((options.budget + FROZEN_MIN).as_millis()).unwrap_or(u64::MAX);
+        let frozen = time::epoch_ms().saturating_sub(began_ms) > late_ms;
+        if frozen && found.values.iter().any(|(_, value)| value.is_err()) {
+            found = fetch();
+        }
+        // Only a panic leaves something out.
+        stats
+            .panics
+            .add(usize::from(found.values.len() < references.len()));
+        found.number = latest.number + 1;
+        latest = Arc::new(found);
+        end.tell_all(&latest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_grouped_by_service_and_region_and_asked_for_once() {
+        let secret = "arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf";
+        let texts = [
+            &format!("{secret}#user"),
+            &format!("{secret}#password"),
+            "ssm:/a",
+            "arn:aws:secretsmanager:us-east-1:1:secret:b-AbCdEf",
+            "ssm:/b",
+            "arn:aws:ssm:eu-central-1:1:parameter/c",
+        ];
+        let read = |text: &&str| Reference::read(text).expect("a reference");
+        let references: Vec<Reference> = texts.iter().map(read).collect();
+        let groups = groups(&references);
+        let told: Vec<_> = groups
+            .iter()
+            .map(|it| (it.region.as_deref(), it.ids.len()))
+            .collect();
+        let expected = [
+            (Some("eu-central-1"), 1),
+            (None, 2),
+            (Some("us-east-1"), 1),
+            (Some("eu-central-1"), 1),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_may_pass_is_not_final() {
+        let answered = |status, name: &str| Refusal::Answered {
+            status,
+            name: name.to_owned(),
+            message: String::new(),
+        };
+        for (refusal, expected) in [
+            (Refusal::Unanswered("no answer in time".into()), false),
+            (answered(400, "ThrottlingException"), false),
+            (answered(429, ""), false),
+            (answered(500, "InternalServiceError"), false),
+            (answered(400, "AccessDeniedException"), true),
+            (answered(404, ""), true),
+        ] {
+            assert_eq!(is_final(&refusal), expected, "{refusal}");
+        }
+    }
+
+    #[test]
+    fn without_a_region_or_keys_each_says_why() {
+        let options = Options {
+            aws: aws::Options::default(),
+            http: http::Options::default(),
+            budget: Duration::from_millis(50),
+        };
+        let read = |text: &str| Reference::read(text).expect("a reference");
+        let far = "arn:aws:ssm:eu-central-1:1:parameter/c";
+        let found = fetch(&options, &[read("ssm:/a"), read(far)], &Hurry::default());
+        assert_eq!(
+            found.value("ssm:/a"),
+            Err("ssm:/a: AWS_REGION is not set".to_owned())
+        );
+        let why = found.value(far).expect_err("no keys");
+        assert!(why.contains("no AWS credentials"), "{why}");
+    }
+}

@@ -1,0 +1,96 @@
+//! The wrapper mode: prepares the runtime's environment, and starts the runtime in this process's place.
+//!
+//! Lambda runs it as `AWS_LAMBDA_EXEC_WRAPPER` with the runtime's own command line behind it.
+//! It must end by starting the runtime, whatever happened before, unless the owner asked it to be strict.
+//! The runtime does not start before: where there is nothing to fetch it must neither read the configuration nor start a thread.
+
+mod plan;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+use self::plan::{NEXT, Plan, STRICT};
+use crate::config::{self, Environment};
+use crate::diag;
+use crate::error::Error;
+use crate::link::{Found, Hurry};
+use crate::secrets::{self, Reference};
+
+/// Becomes the command; returns only if that failed, or if it must not.
+#[must_use]
+pub fn run(command: &[OsString]) -> Error {
+    let Some((program, arguments)) = command.split_first() else {
+        return Error::Environment(
+            "--wrapper: no command to start; Lambda puts the runtime's own command line there"
+                .into(),
+        );
+    };
+    let plan = Plan::of(config::variables());
+    let (strict, next) = (plan.strict, plan.next.clone());
+    let (changes, missing) = prepare(plan);
+    for line in &missing {
+        say_once!(Error, "{line}");
+    }
+    if strict && !missing.is_empty() {
+        return Error::Environment(format!(
+            "{STRICT} is true: the runtime is not started without its secrets"
+        ));
+    }
+    if let Some(next) = next {
+        // It gets what Lambda gave us; if it is this file again, that one starts the runtime.
+        let why = start(&next, command, &changes, Some(NEXT));
+        say_once!(Error, "{NEXT}: {why}; the runtime starts without it");
+    }
+    let why = start(program, arguments, &changes, None);
+    if strict || changes.is_empty() {
+        return why;
+    }
+    // It may be that its environment got too large.
+    say_once!(Error, "{why}; it is tried without what was to be set");
+    start(program, arguments, &[], None)
+}
+
+/// Becomes a program, with these changes to the environment and without a variable; returns only if that failed.
+///
+/// What is ignored, blocked or open is the program's as it was ours, but for SIGPIPE, which is at its default.
+fn start(
+    program: &OsStr,
+    arguments: &[OsString],
+    changes: &[(OsString, OsString)],
+    without: Option<&str>,
+) -> Error {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    for (name, value) in changes {
+        command.env(name, value);
+    }
+    if let Some(name) = without {
+        command.env_remove(name);
+    }
+    Error::Resource {
+        what: format!("--wrapper: {}", program.to_string_lossy()),
+        why: command.exec().to_string(),
+    }
+}
+
+/// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs all of it.
+fn prepare(plan: Plan) -> (Vec<(OsString, OsString)>, Vec<String>) {
+    let references = plan.references();
+    if references.is_empty() {
+        return plan.changes(|_| Err(String::new()));
+    }
+    diag::install_panic_line();
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let found = fetch(&references);
+        plan.changes(|reference| found.value(reference.text()).map(ToOwned::to_owned))
+    }));
+    caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be fetched".to_owned()]))
+}
+
+/// Fetches the secrets.
+fn fetch(references: &[Reference]) -> Found {
+    let options = config::secrets(&Environment::read());
+    secrets::fetch(&options, references, &Hurry::default())
+}
