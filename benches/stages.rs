@@ -12,6 +12,8 @@
 
 mod input;
 
+use brooklet::aws::sigv4::{self, Request, Scope};
+use brooklet::digest;
 use brooklet::encode;
 use brooklet::parse;
 use brooklet::process::{
@@ -241,4 +243,50 @@ fn text_9_gzip(bencher: Bencher<'_, '_>, level: u32) {
 #[divan::bench(args = LEVELS)]
 fn real_9_gzip(bencher: Bencher<'_, '_>, level: u32) {
     gzip(bencher, &logged(), level);
+}
+
+/// A signature, with the day's key made anew each time: one a request.
+#[divan::bench]
+fn sigv4_signature(bencher: Bencher<'_, '_>) {
+    let headers = [
+        ("host", "firehose.eu-central-1.amazonaws.com"),
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", "Firehose_20150804.PutRecordBatch"),
+        ("x-amz-date", "20261122T100000Z"),
+        (
+            "x-amz-security-token",
+            "IQoJb3JpZ2luX2VjEJr//////////wEaDGV1LWNlbnRyYWwtMSJHMEUCIQ",
+        ),
+    ];
+    let payload = digest::sha256_hex(b"{}");
+    let scope = Scope {
+        timestamp: "20261122T100000Z",
+        region: "eu-central-1",
+        service: "firehose",
+    };
+    bencher.bench_local(|| {
+        let request = Request {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: divan::black_box(&headers),
+            payload: &payload,
+            encode_path: true,
+        };
+        sigv4::authorization(
+            &request,
+            &scope,
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        )
+    });
+}
+
+/// What is signed of a payload of a thousand records: the hash of all of it.
+#[divan::bench]
+fn sigv4_payload(bencher: Bencher<'_, '_>) {
+    let payload = input::payload("ndjson", &lines());
+    bencher
+        .counter(BytesCount::new(payload.len()))
+        .bench_local(|| digest::sha256_hex(divan::black_box(&payload)));
 }
