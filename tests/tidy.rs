@@ -202,3 +202,22 @@ fn every_dependency_carries_its_reason_and_no_default_features() {
     }
     assert!(seen >= 10, "Cargo.toml was not understood");
 }
+
+#[test]
+fn every_test_that_readme_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let mut seen = 0;
+    for line in readme.lines().filter(|line| line.starts_with('|')) {
+        for word in line.split('`').filter(|word| word.ends_with(".rs")) {
+            let path = if word.contains('/') {
+                root.join(word)
+            } else {
+                root.join("tests/scenario").join(word)
+            };
+            assert!(path.is_file(), "{word} is not there: {line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen} names");
+}

@@ -154,3 +154,37 @@ fn a_flood_while_the_destination_hangs_keeps_to_the_memory() {
         run.printed()
     );
 }
+
+#[test]
+fn an_answer_without_measure_keeps_to_the_memory() {
+    use crate::sink::script::{Reply, Script};
+    const BYTES: usize = 48 * 1024 * 1024;
+    let item = r#"{"create":{"status":429,"error":{"reason":"x"}}},"#;
+    let items = format!(
+        r#"{{"errors":true,"items":[{}"#,
+        item.repeat(BYTES / item.len())
+    );
+    // What is read, what is only quoted, and a head without end.
+    for (format, status, body, head) in [
+        ("elasticsearch", 200, items.as_str(), 0),
+        ("ndjson", 400, items.as_str(), 0),
+        ("ndjson", 503, items.as_str(), 0),
+        ("ndjson", 200, "", BYTES / 64),
+    ] {
+        let mut reply = Reply::status(status).body(body);
+        let fields = (0..head).map(|at| (format!("x-{at}"), "y".repeat(50)));
+        reply.headers.extend(fields);
+        let sink = Sink::new(Script::first([reply]));
+        let mut run = Scenario::to(&sink.url("/index"))
+            .option("FORMAT", format)
+            .option("FLUSH_BUDGET_MS", "300")
+            .start();
+        run.invoke(&Invocation::lines(10));
+        run.invoke(&Invocation::line("after it"));
+        run.finish();
+        assert!(
+            sink.received().len() > 1,
+            "{format} {status}: nothing came after it"
+        );
+    }
+}
