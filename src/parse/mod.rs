@@ -241,11 +241,32 @@ fn low_surrogate(body: &[u8], at: usize) -> bool {
 /// Fields that an event may have beside those that are known; the platform adds few, and an event with more is none of its.
 const EXTRA_MAX: usize = 64;
 
+/// Takes the time and the type of an event that begins as the platform writes it, up to the value of its record; `None` for any other, of which something may be taken.
+#[inline(always)]
+fn usual<'a>(scan: &mut Scan<'a>) -> Option<(&'a str, Cow<'a, str>)> {
+    scan.skip_all(b"{\"time\":").then_some(())?;
+    let from = scan.at();
+    scan.string()?;
+    let time = scan.since(from);
+    scan.skip_all(b",\"type\":").then_some(())?;
+    let kind = scan.string()?.plain();
+    scan.skip_all(b",\"record\":").then_some(())?;
+    scan.space();
+    Some((time, kind))
+}
+
 /// Takes an event.
 fn event<'a>(scan: &mut Scan<'a>) -> Option<Event<'a>> {
     let (mut time, mut kind, mut extra, mut first) = (None, None, Vec::new(), true);
     let (mut record, mut facts) = ("null", Facts::default());
-    scan.open()?;
+    let from = scan.at();
+    if let Some((its_time, its_kind)) = usual(scan) {
+        (time, kind, first) = (Some(its_time), Some(its_kind), false);
+        (record, facts) = facts::value(scan)?;
+    } else {
+        scan.go_to(from);
+        scan.open()?;
+    }
     while let Some(name) = scan.name(first)? {
         first = false;
         let name = name.plain();

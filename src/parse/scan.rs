@@ -90,9 +90,18 @@ impl<'a> Scan<'a> {
         found
     }
 
+    /// Passes over these bytes if they come next.
+    #[inline(always)]
+    pub(super) fn skip_all<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        let rest = self.text.as_bytes().get(self.at..);
+        let found = rest.and_then(<[u8]>::first_chunk) == Some(bytes);
+        self.at += if found { N } else { 0 };
+        found
+    }
+
     /// Passes over white space.
     #[inline(always)]
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
@@ -299,9 +308,10 @@ fn plain_run(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        let quote = below(word ^ (ONES * 0x22), 1);
+        // With this bit turned over, the quote stands right behind the control characters, and what stood there does not.
+        let quote_or_control = below(word ^ (ONES * 2), 0x21);
         let backslash = below(word ^ (ONES * 0x5c), 1);
-        let found = (below(word, 0x20) | quote | backslash) & (ONES * 0x80);
+        let found = (quote_or_control | backslash) & (ONES * 0x80);
         if found != 0 {
             // The first one is never found where there is none; behind it the borrow may have gone astray.
             let before = found.trailing_zeros() / 8;
@@ -373,7 +383,7 @@ mod tests {
         }
         for from in 0..plain.len() {
             for len in 0..20.min(plain.len() - from) {
-                for special in [b'"', b'\\', 0, 0x1f] {
+                for special in (0..=0x1f).chain(*b"\"\\") {
                     let rest = [&[special], &plain[..from]].concat();
                     let text = [&plain[from..from + len], &rest[..]].concat();
                     assert_eq!(plain_run(&text), rest);

@@ -58,6 +58,8 @@ struct Current {
     span_id: String,
     /// Its tenant; empty if it has none.
     tenant_id: String,
+    /// It is the environment's first.
+    is_first: bool,
     /// The runtime is done with it.
     done: bool,
 }
@@ -158,6 +160,7 @@ impl Stream {
                 if !options.concurrent {
                     self.current.done = false;
                     id.clone_into(&mut self.current.request_id);
+                    self.current.is_first = self.first == id;
                     // Both are the caller's own text.
                     let masked = |text| options.redact.text_inside(text, &mut Masks::default());
                     let header = facts.trace.unwrap_or_default();
@@ -281,6 +284,7 @@ impl Stream {
         let current = &self.current;
         let is_current = request_id.is_some_and(|id| is_same(id, &current.request_id));
         let cold_start = match request_id {
+            Some(_) if is_current => Some(current.is_first),
             Some(id) => known(&self.first).map(|first| first == id),
             // Before the first request everything belongs to the cold start.
             None => self.first.is_empty().then_some(true),
@@ -310,9 +314,12 @@ fn request_of<'a>(
     }
     match kind {
         // What a function calls `requestId` may be that of another service, of which the stream knows nothing.
-        "function" => own
-            .filter(|id| current.is_some_and(|current| is_same(id, current)) || started.has(id))
-            .or(current),
+        "function" => match own {
+            // The stream's own text, so that the next one who compares need not look into it.
+            Some(id) if current.is_some_and(|current| is_same(id, current)) => current,
+            Some(id) if started.has(id) => own,
+            Some(_) | None => current,
+        },
         // The Logs API's word of a death, a text.
         "platform.fault" => current,
         // Extensions log outside of any request, and the platform tells which one it means.
@@ -322,7 +329,17 @@ fn request_of<'a>(
 
 /// Whether two ids are the same; mostly they are one and the same text.
 fn is_same(one: &str, other: &str) -> bool {
-    std::ptr::eq(one, other) || one == other
+    if std::ptr::eq(one, other) {
+        return true;
+    }
+    // Eight bytes at a time, as the library that is linked compares one after the other.
+    let (words, rest) = one.as_bytes().as_chunks::<8>();
+    let (others, other_rest) = other.as_bytes().as_chunks::<8>();
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let mut pairs = words.iter().zip(others);
+    one.len() == other.len()
+        && pairs.all(|(one, other)| word(one) == word(other))
+        && rest == other_rest
 }
 
 /// The bytes of a request's id; a longer one is something else.
