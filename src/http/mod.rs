@@ -9,15 +9,16 @@ mod provider;
 mod socket;
 mod tls;
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{self, HeaderMap, Method, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, SendBody};
 
 use self::connect::{Connect, Unresolved};
 use self::gather::Signs;
@@ -240,6 +241,14 @@ impl Client {
     /// # Errors
     /// When there is no whole answer, whatever the reason.
     pub fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        self.call_with(request, &[request.body])
+    }
+
+    /// Makes a request whose body lies in pieces, which are not put together first; its own body is not looked at.
+    ///
+    /// # Errors
+    /// When there is no whole answer, whatever the reason.
+    pub fn call_with(&self, request: &Request<'_>, body: &[&[u8]]) -> Result<Answer, Failure> {
         let method = match request.method {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
@@ -254,7 +263,13 @@ impl Client {
             let ready = builder.body(()).map_err(|why| unusable(&why))?;
             self.agent.run(self.timed(ready, request.deadline))
         } else {
-            let ready = builder.body(request.body).map_err(|why| unusable(&why))?;
+            // A reader's length is not known without it.
+            let bytes: usize = body.iter().map(|piece| piece.len()).sum();
+            builder = builder.header(http::header::CONTENT_LENGTH, bytes);
+            let mut pieces = Pieces(body.iter().map(|piece| Cursor::new(*piece)).collect());
+            let ready = builder
+                .body(SendBody::from_reader(&mut pieces))
+                .map_err(|why| unusable(&why))?;
             self.agent.run(self.timed(ready, request.deadline))
         };
         let answer = answer.map_err(|why| failure(&why, self.signs.is_sent()))?;
@@ -286,6 +301,27 @@ impl Client {
             .configure_request(request)
             .timeout_global(Some(deadline.left()))
             .build()
+    }
+}
+
+/// What is not read yet of a body in pieces.
+struct Pieces<'a>(VecDeque<Cursor<&'a [u8]>>);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let (Some(piece), Some(room)) = (self.0.front_mut(), out.get_mut(filled..)) {
+            if room.is_empty() {
+                break;
+            }
+            match piece.read(room)? {
+                0 => {
+                    self.0.pop_front();
+                }
+                read => filled += read,
+            }
+        }
+        Ok(filled)
     }
 }
 

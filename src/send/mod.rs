@@ -72,7 +72,7 @@ pub struct Destination {
     gzip: Option<Gzip>,
     /// Signs, where that is wanted.
     service: Option<Service>,
-    /// The payload's bytes as they go out, used again for each.
+    /// The payload's bytes as they go out where they are compressed or signed, used again for each.
     payload: Vec<u8>,
     /// The connection that is kept has carried a whole exchange.
     proven: bool,
@@ -145,10 +145,11 @@ impl Destination {
     ) -> Outcome {
         self.drop_stale_connections();
         let (records, places) = (payload.records, payload.places);
-        let all = std::iter::once(payload.head)
+        let all: Vec<&[u8]> = std::iter::once(payload.head)
             .chain(payload.pieces)
-            .chain(std::iter::once(payload.tail));
-        if let Err(why) = self.prepare(all) {
+            .chain(std::iter::once(payload.tail))
+            .collect();
+        if let Err(why) = self.prepare(&all) {
             return Outcome::Later {
                 why: why.to_string(),
                 status: None,
@@ -159,7 +160,7 @@ impl Destination {
         if let Some(service) = &mut self.service {
             service.begin(&self.payload);
         }
-        let outcome = self.tries(Judged { records, places }, deadline, stats);
+        let outcome = self.tries(&all, Judged { records, places }, deadline, stats);
         if let Some(service) = &mut self.service {
             service.end(&self.payload, outcome.is_unsure());
         }
@@ -174,22 +175,23 @@ impl Destination {
         }
     }
 
-    /// Puts the payload together.
-    fn prepare<'a>(&mut self, mut all: impl Iterator<Item = &'a [u8]>) -> Result<(), Error> {
+    /// Makes the payload ready to be sent; what is neither compressed nor signed stays where it is.
+    fn prepare(&mut self, all: &[&[u8]]) -> Result<(), Error> {
         if self.client.is_none() {
             self.client = Some(Client::outbound(&self.options.http, &self.hurry)?);
         }
         if self.options.gzip {
             let gzip = self.gzip.get_or_insert_default();
-            if !gzip.compress(&mut all, &mut self.payload) {
+            if !gzip.compress(&mut all.iter().copied(), &mut self.payload) {
                 return Err(Error::Resource {
                     what: "gzip".into(),
                     why: "the compressor failed".into(),
                 });
             }
-        } else {
+        } else if self.service.is_some() {
             self.payload.clear();
-            all.for_each(|piece| self.payload.extend_from_slice(piece));
+            all.iter()
+                .for_each(|piece| self.payload.extend_from_slice(piece));
         }
         Ok(())
     }
@@ -212,7 +214,13 @@ impl Destination {
     }
 
     /// Tries until there is a verdict that stands.
-    fn tries(&mut self, judged: Judged<'_>, deadline: Deadline, stats: &Stats) -> Outcome {
+    fn tries(
+        &mut self,
+        all: &[&[u8]],
+        judged: Judged<'_>,
+        deadline: Deadline,
+        stats: &Stats,
+    ) -> Outcome {
         let records = judged.records;
         let mut tries = 0;
         let mut may_have_arrived = false;
@@ -221,7 +229,7 @@ impl Destination {
             if may_have_arrived {
                 stats.resent.add(records);
             }
-            let (why, status, asked) = match self.once(deadline) {
+            let (why, status, asked) = match self.once(all, deadline) {
                 Ok(answer) => match self.judge(&answer, judged) {
                     (Verdict::Delivered, reading) => {
                         self.proven = true;
@@ -389,7 +397,7 @@ impl Destination {
     }
 
     /// Tries once.
-    fn once(&mut self, deadline: Deadline) -> Result<Answer, http::Failure> {
+    fn once(&mut self, all: &[&[u8]], deadline: Deadline) -> Result<Answer, http::Failure> {
         let Some(client) = &self.client else {
             return Err(http::Failure {
                 timed_out: false,
@@ -405,7 +413,8 @@ impl Destination {
             deadline: Some(deadline),
         };
         match &mut self.service {
-            None => client.call(&request),
+            None if self.options.gzip => client.call(&request),
+            None => client.call_with(&request, all),
             Some(service) => {
                 let url = service.url(request.url);
                 service.call(
