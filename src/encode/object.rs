@@ -39,8 +39,6 @@ struct Names {
     kind: Vec<u8>,
     /// The event's time.
     timestamp: Vec<u8>,
-    /// The level.
-    level: Vec<u8>,
     /// The text.
     message: Vec<u8>,
     /// The JSON.
@@ -51,8 +49,6 @@ struct Names {
     trace_id: Vec<u8>,
     /// The tenant.
     tenant_id: Vec<u8>,
-    /// The cold start.
-    cold_start: Vec<u8>,
     /// The sampled fraction.
     sample: Vec<u8>,
     /// The record's id.
@@ -66,6 +62,12 @@ struct Names {
 pub(super) struct Object {
     /// The names of the record's own fields.
     names: Names,
+    /// The type of what a function logs, whole.
+    function: Vec<u8>,
+    /// Each level, whole, in the order of the levels.
+    levels: [Vec<u8>; Level::ALL.len()],
+    /// The cold start that is none, and the one that is, whole.
+    cold_starts: [Vec<u8>; 2],
     /// The owner's names for fields.
     renamed: Vec<(String, String)>,
     /// How it differs besides.
@@ -89,17 +91,23 @@ impl Object {
     /// An encoder.
     fn with(renamed: Vec<(String, String)>, style: Style) -> Self {
         let of = |name: &str| named(&renamed, name);
+        let whole = |name: &str, json: &str| {
+            let mut field = Vec::new();
+            value(&mut field, &of(name), Some(json));
+            field
+        };
         Self {
+            function: whole("type", "\"function\""),
+            levels: Level::ALL.map(|level| whole("level", &format!("\"{}\"", level.word()))),
+            cold_starts: ["false", "true"].map(|word| whole("cold_start", word)),
             names: Names {
                 kind: of("type"),
                 timestamp: of("timestamp"),
-                level: of("level"),
                 message: of("message"),
                 record: of("record"),
                 request_id: of("request_id"),
                 trace_id: of("trace_id"),
                 tenant_id: of("tenant_id"),
-                cold_start: of("cold_start"),
                 sample: of("sample"),
                 record_id: of("record_id"),
                 extra: of("extra"),
@@ -118,7 +126,9 @@ impl Object {
     /// Writes the fields that a record has for itself, each with a comma before it.
     pub(super) fn fields(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         let names = &self.names;
-        if !names.kind.is_empty() {
+        if record.kind == "function" {
+            out.extend_from_slice(&self.function);
+        } else if !names.kind.is_empty() {
             out.extend_from_slice(&names.kind);
             string(out, record.kind);
         }
@@ -128,7 +138,9 @@ impl Object {
         } else {
             value(out, &names.timestamp, record.timestamp);
         }
-        inside(out, &names.level, record.level.map(Level::word));
+        if let Some(field) = record.level.and_then(|l| self.levels.get(l as usize)) {
+            out.extend_from_slice(field);
+        }
         if self.style.told && !names.message.is_empty() {
             out.extend_from_slice(&names.message);
             text(out, record);
@@ -142,7 +154,10 @@ impl Object {
         inside(out, &names.request_id, record.request_id);
         inside(out, &names.trace_id, record.trace_id);
         inside(out, &names.tenant_id, record.tenant_id);
-        value(out, &names.cold_start, cold_start(record));
+        if let Some(cold_start) = record.cold_start {
+            let [no, yes] = &self.cold_starts;
+            out.extend_from_slice(if cold_start { yes } else { no });
+        }
         value(out, &names.sample, record.sample);
         if !names.record_id.is_empty() {
             out.extend_from_slice(&names.record_id);
@@ -345,7 +360,8 @@ pub(super) fn value(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
 pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     let from = out.len();
     out.extend_from_slice(value.as_bytes());
-    if memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
+    // A string holds none at all.
+    if value.starts_with('"') || memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
         return;
     }
     for byte in out.iter_mut().skip(from) {
@@ -547,6 +563,20 @@ mod tests {
                 r#""tags":{"team":"a \"b\"","x":"1"}}"#
             ),
         );
+    }
+
+    #[test]
+    fn every_level_is_written_by_its_word() {
+        for level in Level::ALL {
+            let record = Record {
+                level: Some(level),
+                ..Record::default()
+            };
+            let mut out = Vec::new();
+            Object::new(&Options::default()).fields(&record, &mut out);
+            let field = format!(",\"level\":\"{}\"", level.word());
+            assert!(String::from_utf8_lossy(&out).contains(&field), "{field}");
+        }
     }
 
     #[test]
