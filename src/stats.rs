@@ -20,6 +20,12 @@ impl Counter {
             .unwrap_or_default();
     }
 
+    /// Adds one to a counter that no other thread adds to, without the lock on memory that [`add`](Self::add) takes.
+    pub fn step(&self) {
+        self.0
+            .store(self.get().saturating_add(1), Ordering::Relaxed);
+    }
+
     /// The count so far.
     #[must_use]
     pub fn get(&self) -> u64 {

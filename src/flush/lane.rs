@@ -275,7 +275,7 @@ impl Lane {
             }
             out.extend_from_slice(frame.separator.as_bytes());
         });
-        stats.encoded.add(1);
+        stats.encoded.step();
         if dropped > 0 {
             stats.dropped_by_buffer.add(dropped);
             *unsure = unsure.saturating_sub(dropped);

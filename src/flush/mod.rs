@@ -383,7 +383,7 @@ impl Flusher {
             say!(Warn, "an event of a batch could not be read");
             return;
         };
-        self.stats.parsed.add(1);
+        self.stats.parsed.step();
         let number = self.stats.received.get().saturating_add(self.skipped);
         let time = event.time;
         let signal = self
