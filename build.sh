@@ -320,6 +320,8 @@ build() {
     flags+=(
       # A panic's line names file and line, no more; derived Debug names the variant and leaves out what is in it.
       -Zlocation-detail=file,line -Zfmt-debug=shallow
+      # What every record goes through is built for speed, where `optimize(speed)` says so, which stable Rust has not.
+      --cfg=brooklet_hot
       "-Clinker=$linker"
     )
     # Each push that moves the stack pointer costs a line in the unwind tables where nothing else points to the frame.

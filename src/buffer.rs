@@ -96,6 +96,7 @@ impl Buffer {
     }
 
     /// Appends the fragment that `write` writes, and drops the oldest ones if it makes the buffer too large; returns how many were dropped; one that is larger than the whole buffer goes alone.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let full = |segment: &Segment| segment.data.len() + SLACK_BYTES > SEGMENT_BYTES;
         if self.segments.back().is_none_or(full) {

@@ -10,6 +10,8 @@
 //! The modules are listed in the order in which data flows, and each imports only what stands above it:
 //! words, pure stages, edges, wiring.
 
+// The build that saves bytes spends some on what every record goes through; build.sh alone asks for it.
+#![cfg_attr(brooklet_hot, feature(optimize_attribute))]
 #![cfg_attr(test, allow(clippy::panic, reason = "a test fails by panicking"))]
 
 // Words: what everything else speaks in.

@@ -124,6 +124,7 @@ impl Object {
     }
 
     /// Writes the fields that a record has for itself, each with a comma before it.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn fields(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         let names = &self.names;
         if record.kind == "function" {
@@ -232,6 +233,7 @@ pub(super) fn text(out: &mut Vec<u8>, record: &Record<'_>) {
 const FLAT_KEYS_MAX: usize = 256;
 
 /// Writes an object's keys as fields of their own: `,"name.key":`; any other value stays one field, and so does an object without keys, with very many, or with one that is there twice.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
     let (from, prefix) = (out.len(), name.strip_suffix(b"\":").unwrap_or_default());
     if prefix.is_empty() {
@@ -323,6 +325,7 @@ impl Encode for Object {
         }
     }
 
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         self.fields(record, out);
@@ -332,6 +335,7 @@ impl Encode for Object {
 }
 
 /// Writes a record's id: the environment's part and its own.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn record_id(out: &mut Vec<u8>, record: &Record<'_>) {
     out.extend_from_slice(record.environment.as_bytes());
     out.push(b'-');
@@ -339,6 +343,7 @@ pub(super) fn record_id(out: &mut Vec<u8>, record: &Record<'_>) {
 }
 
 /// Writes a field whose value is the inside of a JSON string, if it is known and its name not empty; the name is `,"name":`.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn inside(out: &mut Vec<u8>, name: &[u8], inside: Option<&str>) {
     if let (Some(inside), false) = (inside, name.is_empty()) {
         out.extend_from_slice(name);
@@ -349,6 +354,7 @@ pub(super) fn inside(out: &mut Vec<u8>, name: &[u8], inside: Option<&str>) {
 }
 
 /// Writes a field whose value is JSON, if it is known and its name not empty; the name is `,"name":`.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn value(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
     if let (Some(value), false) = (value, name.is_empty()) {
         out.extend_from_slice(name);
@@ -357,6 +363,7 @@ pub(super) fn value(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
 }
 
 /// Copies JSON text in one line: a line end in it can only stand between two tokens, and would end a line of `ndjson`.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     let from = out.len();
     out.extend_from_slice(value.as_bytes());
@@ -434,6 +441,7 @@ fn object<'a, V>(
 }
 
 /// Writes a JSON string.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     let plain = |b: &u8| !matches!(b, 0..=0x1f | b'"' | b'\\');
     if text.as_bytes().iter().all(plain) {
@@ -467,6 +475,7 @@ pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<Cow<'_, str>>
 }
 
 /// Writes a number.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0_u8; 20];
     let mut rest = number;

@@ -93,6 +93,7 @@ impl Intake {
     }
 
     /// Takes an event through process into the lane.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn ship<'body>(
         &mut self,
         event: &mut Event<'body>,

@@ -254,6 +254,7 @@ impl Lane {
     }
 
     /// Puts a record into the buffer.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn push(&mut self, record: &Record<'_>) {
         fault::point("encode");
         let Self {

@@ -319,6 +319,7 @@ impl Flusher {
     }
 
     /// Takes one body through parse and process into the lane.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn take(&mut self, mut body: Body) {
         if self.options.snapshot && self.invoked.is_empty() && self.ending.is_none() {
             self.link.put_aside();
@@ -376,6 +377,7 @@ impl Flusher {
     }
 
     /// Takes one item of a batch.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn take_item(&mut self, item: Item<'_>, received_ms: u64) {
         let Item::Event(mut event) = item else {
             self.stats.unreadable.add(1);

@@ -52,6 +52,7 @@ pub(super) fn value<'a>(scan: &mut Scan<'a>) -> Option<(&'a str, Facts<'a>)> {
 }
 
 /// Takes an object.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn members<'a>(scan: &mut Scan<'a>) -> Option<Facts<'a>> {
     let (mut found, mut first) = (Found::default(), true);
     scan.open()?;
@@ -75,6 +76,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// Takes notice of a member.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn take(&mut self, name: &[u8], value: &'a str) {
         let facts = &mut self.facts;
         match name {

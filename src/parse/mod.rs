@@ -122,6 +122,7 @@ enum State {
 impl<'a> Iterator for Batch<'a> {
     type Item = Item<'a>;
 
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn next(&mut self) -> Option<Item<'a>> {
         match self.state {
             State::Over => return None,
@@ -256,6 +257,7 @@ fn usual<'a>(scan: &mut Scan<'a>) -> Option<(&'a str, Cow<'a, str>)> {
 }
 
 /// Takes an event.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn event<'a>(scan: &mut Scan<'a>) -> Option<Event<'a>> {
     let (mut time, mut kind, mut extra, mut first) = (None, None, Vec::new(), true);
     let (mut record, mut facts) = ("null", Facts::default());

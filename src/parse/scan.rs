@@ -119,6 +119,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The name of the next member, whose value comes next then, or nothing behind the object's end; `first` if it is the one behind the brace.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn name(&mut self, first: bool) -> Option<Option<Quoted<'a>>> {
         self.space();
         if self.skip(b'}') {
@@ -134,6 +135,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a name and the colon behind it.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn key(&mut self) -> Option<Quoted<'a>> {
         let name = self.string()?;
         self.space();
@@ -143,6 +145,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a string.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn string(&mut self) -> Option<Quoted<'a>> {
         if !self.skip(b'"') {
             return None;
@@ -176,6 +179,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes any value and gives back its text.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn value(&mut self) -> Option<&'a str> {
         let from = self.at;
         if self.peek() == Some(b'"') {

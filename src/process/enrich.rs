@@ -237,6 +237,7 @@ impl Stream {
     }
 
     /// Makes the record of an event that is shipped.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn enrich<'a>(
         &'a self,
         event: &'a Event<'_>,
@@ -280,6 +281,7 @@ impl Stream {
     }
 
     /// A record with all that the stream knows of its request.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn known_of<'a>(&'a self, request_id: Option<&'a str>) -> Record<'a> {
         let current = &self.current;
         let is_current = request_id.is_some_and(|id| is_same(id, &current.request_id));
@@ -301,6 +303,7 @@ impl Stream {
 }
 
 /// The request that an event belongs to: its own, or the one that the stream is at.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn request_of<'a>(
     current: &'a Current,
     started: &Remembered,

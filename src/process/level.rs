@@ -96,6 +96,7 @@ const VALUES: &[(&str, Level)] = &[
 ];
 
 /// A word of a table, in any case.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn find(table: &[(&str, Level)], word: &[u8]) -> Option<Level> {
     let known = |(name, _): &&(&str, Level)| name.as_bytes().eq_ignore_ascii_case(word);
     table.iter().find(known).map(|(_, level)| *level)
@@ -155,6 +156,7 @@ const TOKENS_MAX: usize = 8;
 const PAIRS_MAX: usize = 6;
 
 /// The level that a line's own logger wrote at its beginning; `inside` is the inside of a JSON string.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn of_text(inside: &str) -> Option<Level> {
     let bytes = inside.as_bytes();
     let head = bytes.get(..LOOK_MAX).unwrap_or(bytes);
@@ -253,6 +255,7 @@ fn of_brackets(line: &[u8]) -> Option<Level> {
 }
 
 /// A level among the first tokens, which are otherwise times, requests, threads and signs; `known` if a logger's mark stood before them.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn of_tokens(line: &[u8], known: bool) -> Option<Level> {
     let (mut rest, mut tabs, mut pipes) = (line, false, false);
     // Most lines have none of them.

@@ -127,6 +127,7 @@ struct Rewritten {
 ///
 /// The signal is read from every platform event, also from one that is not shipped.
 /// The record borrows from the event, the stream's state and the scratch.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub fn process<'a, 'body>(
     event: &'a mut Event<'body>,
     options: &'a Options,

@@ -118,6 +118,7 @@ impl Kind {
 }
 
 /// Takes the next token off a line, with what its bytes are.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn next<'a>(line: &mut &'a [u8]) -> Option<(&'a [u8], Kind)> {
     while let [first, rest @ ..] = *line
         && marks(*first) & GAP != 0

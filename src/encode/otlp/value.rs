@@ -39,6 +39,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the string that comes next; gives back its inside, and whether that is plain text.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn string(&mut self) -> (&'a str, bool) {
         let whole = self.rest;
         let bytes = whole.as_bytes();
@@ -81,6 +82,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the value that comes next.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn value(&mut self, wire: &mut Wire<'_>, depth: u32) {
         match self.simple(depth) {
             Some(value) => wire.any(&value),
@@ -89,6 +91,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the value that comes next, if it is not one that holds others.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn simple(&mut self, depth: u32) -> Option<Any<'a>> {
         match self.next() {
             Some(b'"') => Some(match self.string() {
@@ -107,6 +110,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the object or list that comes next.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn several(&mut self, wire: &mut Wire<'_>, depth: u32) {
         let object = self.take(1) == "{";
         let message = wire.open(if object { &FIELDS } else { &ARRAY });
@@ -117,6 +121,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the elements of an object or a list, to its end.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn elements(&mut self, wire: &mut Wire<'_>, object: bool, depth: u32) {
         while let Some(byte) = self.next() {
             let left = self.rest.len();
@@ -158,6 +163,7 @@ impl<'a> Walk<'a> {
 }
 
 /// A number or a word; `null` is a value with nothing in it.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn scalar(token: &str) -> Any<'_> {
     match token {
         "true" | "false" => Any::Bool(token == "true"),

@@ -89,6 +89,7 @@ impl<'a> Wire<'a> {
     }
 
     /// What stands before a field's value in JSON.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn name(&mut self, field: &Field) {
         self.comma();
         self.copy(field.1.as_bytes());
@@ -108,6 +109,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A number in protobuf.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn varint(&mut self, mut number: u64) {
         while number > 0x7f {
             self.out.push(number.to_le_bytes()[0] | 0x80);
@@ -117,12 +119,14 @@ impl<'a> Wire<'a> {
     }
 
     /// What stands before a field of so many bytes in protobuf.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn begin(&mut self, field: &Field, bytes: usize) {
         self.tag(field, BYTES);
         self.varint(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     /// Begins a message that stands for itself in JSON.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_first(&mut self, field: &Field) -> Mark {
         if self.json {
             self.out.push(b'{');
@@ -133,6 +137,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Begins a message that is an element of a list.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_item(&mut self, field: &Field) -> Mark {
         if self.json {
             self.comma();
@@ -141,6 +146,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Begins a message that is a field.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open(&mut self, field: &Field) -> Mark {
         if self.json {
             self.name(field);
@@ -149,6 +155,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Ends a message.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn close(&mut self, Mark(from): Mark) {
         if self.json {
             self.out.push(b'}');
@@ -187,6 +194,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A time, if there is one.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn nanoseconds(&mut self, field: &Field, ns: u64) {
         if ns == 0 {
             return;
@@ -209,6 +217,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A small number.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn number(&mut self, field: &Field, number: u8) {
         if self.json {
             self.name(field);
@@ -220,6 +229,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A trace's or a span's id.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn id(&mut self, field: &Field, id: &[u8]) {
         if !self.json {
             self.begin(field, id.len());
@@ -245,6 +255,7 @@ impl<'a> Wire<'a> {
     }
 
     /// The inside of a JSON string.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn text(&mut self, field: &Field, inside: &str) {
         if self.json {
             self.name(field);
@@ -262,6 +273,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Plain text.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn plain(&mut self, field: &Field, text: &str) {
         if self.json {
             self.name(field);
@@ -280,6 +292,7 @@ impl<'a> Wire<'a> {
     }
 
     /// One of several values with names; a name that no JSON need escape.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
         match value {
             Any::Text(inside) | Any::Clean(inside) if self.json => self.text_pair(key, inside),
@@ -291,6 +304,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A name with a text in JSON, in as few pieces as there are.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn text_pair(&mut self, key: &str, inside: &str) {
         self.comma();
         for piece in [
@@ -305,6 +319,7 @@ impl<'a> Wire<'a> {
     }
 
     /// The same for any name, as the inside of a JSON string.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn long_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
         let marks = self.open_pair(list, key);
         self.any(value);
@@ -312,6 +327,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Writes a pair whose lengths are known and take a byte each, as nearly all do; `false` if it is not such.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn short_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) -> bool {
         let (tag, byte, text) = match *value {
             Any::Text(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => {
