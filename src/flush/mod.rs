@@ -102,6 +102,8 @@ pub struct Flusher {
     invoked: String,
     /// When that event was seen, in milliseconds since 1970.
     invoked_ms: u64,
+    /// When this was made, in milliseconds since 1970: no invocation ended before.
+    born_ms: u64,
     /// How long it may run, in milliseconds, if that is known.
     limit_ms: Option<u64>,
     /// The runtime works on that request, as far as known.
@@ -144,6 +146,7 @@ impl Flusher {
             done: VecDeque::new(),
             invoked: String::new(),
             invoked_ms: 0,
+            born_ms: time::epoch_ms(),
             limit_ms: None,
             running: false,
             beside: false,
@@ -407,11 +410,13 @@ impl Flusher {
                 });
             }
             Signal::RuntimeDone(id) => {
-                // The platform's clock is ours; a time that cannot be is replaced by the batch's.
-                let plausible = received_ms.saturating_sub(DONE_AGE_MS)..=received_ms;
+                // The platform's clock is ours; a time that cannot be is replaced by the batch's: one before this environment was there, or one to come.
+                let lived = self.born_ms..=received_ms;
                 let told_ms = time
                     .and_then(|time| time::rfc3339_ms(time.trim_matches('"')))
+                    .filter(|at| lived.contains(at))
                     .unwrap_or(received_ms);
+                let plausible = received_ms.saturating_sub(DONE_AGE_MS)..=received_ms;
                 let done_ms = Some(told_ms).filter(|at| plausible.contains(at));
                 let done_ms = done_ms.unwrap_or(received_ms);
                 self.link.report(Report::RuntimeDone {

@@ -203,5 +203,6 @@ fn carriage(setup: &Setup) -> Carriage {
         method: setup.deliver_method,
         redeliveries: setup.redeliveries,
         fraction_digits: setup.fraction_digits,
+        time_behind: setup.time_behind,
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Must not decide when; that is the dispatcher's business.
 
+use super::clock;
 use super::telemetry::{Event, Subscription};
 use crate::wire;
 use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How a batch travels.
 #[derive(Clone, Debug)]
@@ -21,6 +22,15 @@ pub(crate) struct Carriage {
     pub(crate) redeliveries: u32,
     /// Digits of the fraction in `time`.
     pub(crate) fraction_digits: usize,
+    /// How far `time` lies behind.
+    pub(crate) time_behind: Duration,
+}
+
+impl Carriage {
+    /// The `time` of what happens now.
+    pub(crate) fn time(&self) -> String {
+        clock::rfc3339(SystemTime::now() - self.time_behind, self.fraction_digits)
+    }
 }
 
 /// A batch's body.

@@ -189,6 +189,8 @@ pub(crate) struct Setup {
     pub(crate) init_limit: Duration,
     /// What the platform sends on platform events' `time`: digits of the fraction.
     pub(crate) fraction_digits: usize,
+    /// How far `time` lies behind, as of telemetry that is played again; zero in Lambda.
+    pub(crate) time_behind: Duration,
     /// Whether SHUTDOWN's reason is written in capitals, as AWS documents it, or as it was seen.
     pub(crate) reasons_in_capitals: bool,
 }
@@ -223,6 +225,7 @@ impl Setup {
             shutdown_limit: Duration::from_millis(2_000),
             init_limit: Duration::from_secs(10),
             fraction_digits: 3,
+            time_behind: Duration::ZERO,
             reasons_in_capitals: false,
         }
     }

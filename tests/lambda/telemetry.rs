@@ -4,12 +4,11 @@
 //! a connection that is kept. What happened during init is kept and replayed to a late subscriber.
 //! While the environment is frozen nothing is sent. Must not know why anything happened.
 
-use super::clock;
 use super::post::{Carriage, Connection, batch, post};
 use super::shape::{Fact, Schema, World, shape};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// One element of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +146,7 @@ impl Hub {
 
     /// Something happened now.
     pub(crate) fn tell(&self, fact: Fact) {
-        let time = clock::rfc3339(SystemTime::now(), self.carriage.fraction_digits);
+        let time = self.carriage.time();
         let mut inner = self.lock();
         inner.enqueue(&time, &fact);
         if inner.keeps_history && fact.of_init() {
@@ -298,7 +297,7 @@ impl Hub {
                         records: events.len() as u64,
                         bytes: body.len() as u64,
                     };
-                    let time = clock::rfc3339(SystemTime::now(), self.carriage.fraction_digits);
+                    let time = self.carriage.time();
                     // A dropped notice of a dropped notice would go round for ever.
                     if events
                         .iter()

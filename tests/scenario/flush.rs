@@ -100,15 +100,21 @@ fn a_lost_end_is_awaited_as_long_as_the_past_makes_likely_and_not_to_the_deadlin
         .option("FLUSH_BUDGET_MS", "500")
         .lambda(|setup| setup.timeout = Duration::from_secs(30))
         .start();
-    for _ in 0..4 {
-        run.invoke(&Invocation::line("short").works_ms(20));
-    }
-    // Two seconds at least, and the budget.
     let lost = Invocation::line("its end is lost").loses_runtime_done();
-    let report = run.lambda.invoke(&lost);
-    assert_eq!(report.outcome, Outcome::Finished);
-    let awaited = Duration::from_millis(2_450)..noise::at_worst(Duration::from_millis(3_000));
-    assert!(awaited.contains(&report.hold), "{:?}", report.hold);
+    // Two seconds at least, and the budget; where a busy machine told one of the ends before it too late, that is not trusted.
+    let mut holds = Vec::new();
+    let awaited = (0..4).any(|_| {
+        for _ in 0..4 {
+            run.invoke(&Invocation::line("short").works_ms(20));
+        }
+        let report = run.lambda.invoke(&lost);
+        assert_eq!(report.outcome, Outcome::Finished);
+        holds.push(report.hold);
+        let most = noise::at_worst(Duration::from_millis(3_000));
+        assert!(report.hold < most, "{holds:?}");
+        report.hold >= Duration::from_millis(2_450)
+    });
+    assert!(awaited, "{holds:?}");
     // What it printed went out while it was thought to run.
     assert!(said(&sink).contains(&"its end is lost".to_owned()));
     // And the stream is not trusted again before it tells an end.
@@ -185,6 +191,26 @@ fn a_request_that_is_tried_again_is_held_for_its_own_end() {
         "it was let go after {:?}",
         report.hold
     );
+    run.finish_conserved(&sink);
+}
+
+#[test]
+fn telemetry_whose_times_cannot_be_is_heeded_all_the_same() {
+    let sink = Sink::ok();
+    let mut run = Scenario::with(&sink)
+        .option("FLUSH", "end")
+        .lambda(|setup| setup.time_behind = Duration::from_secs(3_600))
+        .start();
+    let invocation = Invocation::line("played again").works_ms(20);
+    for number in 0..6 {
+        let report = run.invoke(&invocation);
+        let limit = noise::at_worst(Duration::from_millis(250));
+        assert!(report.hold < limit, "{number}: {:?}", report.hold);
+    }
+    // One that takes longer than the first ones made likely is known to, and held.
+    run.invoke(&Invocation::silent().works_ms(2_600));
+    run.invoke(&Invocation::silent().works_ms(2_600).print("its last"));
+    assert!(said(&sink).contains(&"its last".to_owned()));
     run.finish_conserved(&sink);
 }
 
