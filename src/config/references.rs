@@ -193,7 +193,7 @@ impl Maker {
     fn make(&self, found: &Found) -> Result<Ways, String> {
         let mut hidden = Vec::new();
         for reference in &self.needed {
-            hidden.push(found.value(reference.text())?.trim().to_owned());
+            hidden.extend(shapes(found.value(reference.text())?.trim()));
         }
         let environment = rewrite(&self.environment, &mut |reference, kind| {
             // Another destination's may be missing.
@@ -235,6 +235,17 @@ impl Maker {
         destination.hidden = hidden;
         Ok((destination, fallback))
     }
+}
+
+/// What must not be shown of a secret, the longest first: of a URL also the path and its parts, which servers repeat by themselves.
+fn shapes(value: &str) -> Vec<String> {
+    let mut shapes = vec![value.to_owned()];
+    if http::usable_url(value).is_ok() {
+        let http::Target { path, .. } = http::Target::of(value);
+        shapes.extend([path, path.trim_matches('/')].map(ToOwned::to_owned));
+        shapes.extend(path.split('/').map(ToOwned::to_owned));
+    }
+    shapes
 }
 
 /// What stands in a reference's place as long as its secret is not known.

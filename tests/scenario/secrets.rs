@@ -470,17 +470,30 @@ fn an_endpoint_may_be_a_secret_and_is_not_shown() {
     }
     static ADDRESS: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let sink = Sink::ok();
-    let url = ADDRESS.get_or_init(|| sink.url(&format!("/hook/{GOLD}?token={GOLD}")));
+    let url = ADDRESS.get_or_init(|| sink.url(&format!("/hook/{GOLD}?token=query-{GOLD}")));
     let services = Sink::new(aws(address));
     let mut run = Scenario::to("ssm:/url")
         .option("LOG_LEVEL", LOG_LEVEL)
         .option("AWS_ENDPOINT_URL", &services.url(""))
         .start();
-    let refusal = Reply::status(500).body(format!("no {url} here"));
-    sink.set(Script::first([refusal.clone(), refusal.clone(), refusal]));
+    let refusals = [
+        format!("no {url} here"),
+        format!("Cannot POST /hook/{GOLD}"),
+        format!("Invalid token {GOLD}"),
+    ];
+    sink.set(Script::first(
+        refusals.map(|told| Reply::status(500).body(told)),
+    ));
     run.invoke(&Invocation::lines(3));
-    run.finish_conserved(&sink);
-    assert!(run.printed().contains("no *** here"), "{}", run.printed());
+    let away = Reply::status(307).header("Location", &format!("https://h/hook/{GOLD}"));
+    sink.set(Script::first([away]));
+    run.invoke(&Invocation::lines(3));
+    run.finish();
+    assert!(
+        run.printed().contains("Invalid token ***"),
+        "{}",
+        run.printed()
+    );
     assert_kept(&run, &[&sink]);
     let ran = command_line::check(&[
         ("BROOKLET_ENDPOINT", "ssm:/url"),
