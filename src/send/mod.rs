@@ -110,6 +110,9 @@ const CONNECTION_AGE_MS: u64 = 4_000;
 /// A header's value that is shorter than this is too likely to be part of any text.
 const SECRET_CHARS_MIN: usize = 4;
 
+/// Secrets are searched for in so much of an answer's beginning, in bytes: what is shown of it, and a long one that begins there.
+const ANSWER_BYTES_SEARCHED: usize = 8 * 1024;
+
 /// A payload buffer larger than this is given back when there is rest, in bytes.
 const PAYLOAD_KEPT_BYTES: usize = 512 * 1024;
 
@@ -242,14 +245,14 @@ impl Destination {
                     (Verdict::Refused, _) => {
                         return Outcome::Refused {
                             status: answer.status,
-                            answer: self.without_secrets(&refusal(&answer)),
+                            answer: self.refusal(&answer),
                         };
                     }
                     (Verdict::Later, _) => {
                         let asked = answer.header("retry-after").and_then(|value| {
                             retry_after(value, time::epoch_ms(), time::http_date_ms)
                         });
-                        let text = self.without_secrets(&excerpt(&answer.body));
+                        let text = self.shown(&answer.body);
                         let why = format!("it answered {}: {text}", answer.status);
                         (why, Some(answer.status), asked)
                     }
@@ -338,14 +341,14 @@ impl Destination {
             Reading::Items { fates, why } if fates.iter().any(|f| *f != Fate::Delivered) => {
                 Outcome::Partly {
                     fates,
-                    why: self.without_secrets(&excerpt(why.as_bytes())),
+                    why: self.shown(why.as_bytes()),
                 }
             }
             Reading::Refused {
                 records: refused,
                 why,
             } => {
-                let why = self.without_secrets(&excerpt(why.as_bytes()));
+                let why = self.shown(why.as_bytes());
                 Outcome::Delivered {
                     status: answer.status,
                     odd: (refused == 0).then(|| format!("a warning: {why}")),
@@ -355,11 +358,29 @@ impl Destination {
             }
             Reading::Items { .. } | Reading::All(_) | Reading::Nothing => Outcome::Delivered {
                 status: answer.status,
-                answer: self.without_secrets(&excerpt(&answer.body)),
+                answer: self.shown(&answer.body),
                 odd: odd(answer),
                 refused: 0,
             },
         }
+    }
+
+    /// What a refusal says: where a redirect points, or the answer's beginning.
+    fn refusal(&self, answer: &Answer) -> String {
+        match answer.header("location") {
+            Some(location) if (300..400).contains(&answer.status) => {
+                let shown = http::shown_url(location);
+                format!("it redirects to {}", self.shown(shown.as_bytes()))
+            }
+            Some(_) | None => self.shown(&answer.body),
+        }
+    }
+
+    /// The beginning of a foreign answer, fit to be printed; what is secret goes before it is cut, or else a part of it would stay.
+    fn shown(&self, answer: &[u8]) -> String {
+        let head = answer.get(..ANSWER_BYTES_SEARCHED).unwrap_or(answer);
+        let text = self.without_secrets(&String::from_utf8_lossy(head));
+        excerpt(text.as_bytes())
     }
 
     /// A foreign answer without the values of our headers and of our URL's query, and other secrets, which it may repeat.
@@ -455,17 +476,6 @@ impl Judged<'_> {
         }
         let fate = |place: &usize| seen.get(*place).copied().unwrap_or(Fate::Left);
         self.places.iter().map(fate).collect()
-    }
-}
-
-/// What a refusal says: where a redirect points, or the answer's beginning.
-fn refusal(answer: &Answer) -> String {
-    match answer.header("location") {
-        Some(location) if (300..400).contains(&answer.status) => {
-            let shown = http::shown_url(location);
-            format!("it redirects to {}", excerpt(shown.as_bytes()))
-        }
-        Some(_) | None => excerpt(&answer.body),
     }
 }
 

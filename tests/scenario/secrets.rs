@@ -508,6 +508,28 @@ fn an_endpoint_may_be_a_secret_and_is_not_shown() {
 }
 
 #[test]
+fn an_answer_that_is_cut_shows_no_part_of_a_secret() {
+    let sink = Sink::ok();
+    let services = Sink::new(aws(first));
+    let mut run = with(&sink, &services)
+        .option("API_KEY", "ssm:/logs/key")
+        .option("HEADERS", "x-other=plain-and-secret")
+        .start();
+    for secret in [&format!("parameter-1-{GOLD}"), "plain-and-secret"] {
+        let told = format!("{}{secret}", "x".repeat(293));
+        for status in [422, 500] {
+            sink.set(Script::first([Reply::status(status).body(told.clone())]));
+            run.invoke(&Invocation::lines(1));
+        }
+    }
+    run.finish();
+    let printed = run.printed();
+    assert!(printed.contains("xx***"), "{printed}");
+    let shown = printed.contains("xpar") || printed.contains("xpla");
+    assert!(!shown, "{printed}");
+}
+
+#[test]
 fn check_says_which_were_read_and_no_value() {
     let aws = Sink::new(aws(first));
     let sink = Sink::new(Script::first([
