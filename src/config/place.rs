@@ -10,7 +10,7 @@ use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_hos
 use crate::aws::sigv4::encoded;
 use crate::aws::{Options, Signing, headers};
 use crate::encode::Format;
-use crate::http::Verb;
+use crate::http::{self, Verb};
 use crate::send;
 use crate::send::service::{self, Duty};
 
@@ -237,9 +237,9 @@ pub(super) fn call(
     Ok(place.names)
 }
 
-/// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, and there are keys.
+/// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, there are keys, and the URL holds no user.
 pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
-    if matches!(*options.source, Source::None) {
+    if matches!(*options.source, Source::None) || http::has_user(url) {
         return None;
     }
     let (service, region) = signed_host(url)?;
@@ -334,6 +334,17 @@ mod tests {
         ] {
             let expected = (url, names.map(ToOwned::to_owned), signed.to_owned());
             assert_eq!(at(given), Ok(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_user_of_the_owners_wins_over_the_functions_keys() {
+        let keys = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        let options = super::super::aws(&Environment::of(&keys));
+        let host = "search-x.eu-west-1.es.amazonaws.com/logs?a=b@c";
+        for (user, expected) in [("", true), ("user:password@", false), ("user@", false)] {
+            let signing = signed(&format!("https://{user}{host}"), &options);
+            assert_eq!(signing.is_some(), expected, "{user}");
         }
     }
 

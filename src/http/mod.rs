@@ -398,6 +398,13 @@ pub fn host(url: &str) -> Option<String> {
     uri.host().map(str::to_ascii_lowercase)
 }
 
+/// Whether a URL holds a user, whom HTTP's basic authentication is for.
+#[must_use]
+pub fn has_user(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.is_some_and(|uri| uri.authority().is_some_and(|it| it.as_str().contains('@')))
+}
+
 /// A URL with this path, if it has none of its own.
 #[must_use]
 pub fn with_path(url: &str, path: &str) -> String {

@@ -67,7 +67,7 @@ def shipped(bench, endpoint, **variables):
         )
         assert "delivered, status 200" in said, said
         [request] = proxy.requests
-        host = endpoint.split("/")[2]
+        host = endpoint.split("/")[2].rpartition("@")[2]
         assert proxy.hosts == [host + ":80"] and request[1]["Host"] == host, (proxy.hosts, request[1]["Host"])
         return request
 
@@ -133,6 +133,7 @@ def a_key_of_the_owners_wins(bench):
     host = "http://search-x.eu-west-1.es.amazonaws.com/logs"
     for endpoint, more, expected in (
         (host, {"BROOKLET_API_KEY": "user:password"}, "Basic "),
+        (host.replace("//", "//user:password@"), {}, "Basic "),
         (host, {"BROOKLET_HEADERS": "Authorization=own"}, "own"),
         (host, {"AWS_ACCESS_KEY_ID": ""}, None),
         ("http://search-x.eu-west-1.es.amazonaws.com.example.com/logs", {"BROOKLET_FORMAT": "elasticsearch"}, None),
