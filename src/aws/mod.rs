@@ -50,6 +50,8 @@ pub struct Signer {
     keychain: Keychain,
     /// What is to be added to our clock so that it is the service's, in milliseconds.
     skew_ms: i64,
+    /// The time that the last signature told, in milliseconds since 1970.
+    signed_ms: u64,
 }
 
 /// A clock that is further off than this is taken for the reason why a signature is not accepted, in milliseconds; services allow 5 to 15 minutes.
@@ -66,10 +68,11 @@ impl Signer {
             keychain: Keychain::new(Arc::clone(&signing.source)),
             signing,
             skew_ms: 0,
+            signed_ms: 0,
         }
     }
 
-    /// Makes one request; a second time if the first is refused for a reason that can be put right: our clock, or keys that expired.
+    /// Makes one request; a second time if the first is refused for a reason that can be put right: our clock, a freeze after the signature, or keys that expired.
     ///
     /// # Errors
     /// When there is no whole answer, or there are no keys.
@@ -91,6 +94,7 @@ impl Signer {
             sent: false,
             why,
         })?;
+        self.signed_ms = self.now_ms();
         let headers = self.signed(request, &keys);
         let mut answer = client.call(&Request {
             headers: &headers,
@@ -115,7 +119,7 @@ impl Signer {
             region, service, ..
         } = &self.signing;
         let target = http::Target::of(request.url);
-        let timestamp = timestamp(self.now_ms());
+        let timestamp = timestamp(self.signed_ms);
         let payload = sha256_hex(request.body);
         let mut headers = request.headers.to_vec();
         for (name, _) in &mut headers {
@@ -177,22 +181,30 @@ impl Signer {
             | "InvalidSignatureException"
             | "SignatureDoesNotMatch" => {
                 let theirs = answer.header("date").and_then(time::http_date_ms);
-                let Some(theirs) = theirs.filter(|at| at.abs_diff(self.now_ms()) > SKEW_MIN_MS)
-                else {
-                    return false;
-                };
-                let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
-                self.skew_ms = signed(theirs).saturating_sub(signed(time::epoch_ms()));
-                say!(
-                    Warn,
-                    "the clock of this environment is {} s off; signatures are dated by {}'s",
-                    self.skew_ms / 1000,
-                    self.signing.service
-                );
-                true
+                theirs.is_some_and(|theirs| self.redate(theirs))
             }
             _ => false,
         }
+    }
+
+    /// Takes the service's time for ours, if that explains why a signature is not accepted; whether it does.
+    fn redate(&mut self, theirs: u64) -> bool {
+        if theirs.abs_diff(self.signed_ms) <= SKEW_MIN_MS {
+            return false;
+        }
+        // Signed before a freeze and sent after it: the clock is right by now.
+        if theirs.abs_diff(self.now_ms()) <= SKEW_MIN_MS {
+            return true;
+        }
+        let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+        self.skew_ms = signed(theirs).saturating_sub(signed(time::epoch_ms()));
+        say!(
+            Warn,
+            "the clock of this environment is {} s off; signatures are dated by {}'s",
+            self.skew_ms / 1000,
+            self.signing.service
+        );
+        true
     }
 }
 
@@ -376,6 +388,32 @@ mod tests {
             bare("ValidationException:http://internal.amazon.com/coral/x/"),
             "ValidationException"
         );
+    }
+
+    #[test]
+    fn a_signature_that_is_too_old_is_made_again() {
+        const HOUR_MS: u64 = 3_600_000;
+        let now_ms = time::epoch_ms();
+        // How long ago it was signed, how far the service is ahead, and what is done about it.
+        for (ago_ms, ahead_ms, again, skewed) in [
+            (0, 0, false, false),
+            (0, HOUR_MS, true, true),
+            (HOUR_MS, 0, true, false),
+            (HOUR_MS, HOUR_MS, true, true),
+        ] {
+            let mut signer = Signer::new(Signing {
+                source: Arc::default(),
+                region: "r".into(),
+                service: "s3",
+            });
+            signer.signed_ms = now_ms - ago_ms;
+            assert_eq!(
+                signer.redate(now_ms + ahead_ms),
+                again,
+                "{ago_ms} {ahead_ms}"
+            );
+            assert_eq!(signer.skew_ms != 0, skewed, "{ago_ms} {ahead_ms}");
+        }
     }
 
     #[test]
