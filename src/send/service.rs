@@ -144,7 +144,15 @@ impl Service {
             }
         }
         if is_made(&made) {
-            return self.signer.call(client, request);
+            made = self.signer.call(client, request)?;
+        }
+        if is_missing(&made) {
+            // Not every host of the service knows at once of what was made; the records must not be refused for it.
+            return Err(Failure {
+                timed_out: false,
+                sent: false,
+                why: "the log group or stream was made, and is not there yet".to_owned(),
+            });
         }
         Ok(made)
     }

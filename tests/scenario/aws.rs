@@ -363,6 +363,26 @@ fn a_stream_that_is_missing_is_made_and_a_group_too() {
                 "PutLogEvents",
             ],
         ),
+        // Not every host of the service knows at once of what was made.
+        (
+            vec![missing(), missing(), made(), missing()],
+            vec![
+                "PutLogEvents",
+                "CreateLogStream",
+                "CreateLogGroup",
+                "CreateLogStream",
+                "PutLogEvents",
+            ],
+        ),
+        (
+            vec![missing(), made(), missing()],
+            vec![
+                "PutLogEvents",
+                "CreateLogStream",
+                "PutLogEvents",
+                "PutLogEvents",
+            ],
+        ),
     ] {
         let sink = Sink::new(Script::first(answers));
         let mut run = scenario(&sink, "cloudwatch:///my/gro\"up/stream").start();
