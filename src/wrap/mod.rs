@@ -75,18 +75,20 @@ fn start(
     }
 }
 
-/// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs all of it.
+/// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs the secrets, or at worst all of it.
 fn prepare(plan: Plan) -> (Vec<(OsString, OsString)>, Vec<String>) {
     let references = plan.references();
     if references.is_empty() {
         return plan.changes(|_| Err(String::new()));
     }
     diag::install_panic_line();
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        let found = fetch(&references);
+    // What is no secret is set all the same.
+    let found = catch_unwind(|| fetch(&references)).unwrap_or_default();
+    let changes = AssertUnwindSafe(|| {
         plan.changes(|reference| found.value(reference.text()).map(ToOwned::to_owned))
-    }));
-    caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be fetched".to_owned()]))
+    });
+    let caught = catch_unwind(changes);
+    caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be set".to_owned()]))
 }
 
 /// Fetches the secrets.

@@ -231,3 +231,38 @@ fn a_panic_while_secrets_are_fetched_costs_one_try() {
         assert!(!model::records(&sink).is_empty(), "{}", run.printed());
     }
 }
+
+#[test]
+fn a_panic_in_the_wrapper_costs_the_secrets_that_it_fetched() {
+    let services = Sink::new(aws(first));
+    let text = format!("secret:{}", super::secrets::TEXT);
+    for nth in [1, 2] {
+        let output = std::process::Command::new(binary())
+            .args(["--wrapper", "/bin/sh", "-c", "echo \"$A $B $C\"; exit 7"])
+            .env_clear()
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("BROOKLET_AWS_ENDPOINT_URL", services.url(""))
+            .env("BROOKLET_FAULT", format!("secrets:{nth}"))
+            .env("A", &text)
+            .env("B", "secret:ssm:/logs/key")
+            .env("BROOKLET_RUNTIME_ENV_C", "plain")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let held: Vec<&str> = told.trim_end().split(' ').collect();
+        assert_eq!(held.len(), 3, "{told}");
+        assert_eq!(held[2], "plain", "what is no secret is set all the same");
+        let kept = [&*text, "secret:ssm:/logs/key"];
+        let missing = (0..2).filter(|at| held[*at] == kept[*at]).count();
+        assert!(missing >= 1, "{told}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            said.matches("it could not be fetched").count(),
+            missing,
+            "{said}"
+        );
+    }
+}
