@@ -114,12 +114,13 @@ pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
     for (item, fails) in all.chain(failed.into_iter().map(|item| (item, true))) {
         let item = Fields::of(item.get());
         let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
-        let Some(fate) = number.and_then(|number| fates.get_mut(number)) else {
+        let Some(known) = number.and_then(|number| fates.get_mut(number)) else {
             continue;
         };
-        *fate = match (fails, item.get("SenderFault")) {
+        *known = match (fails, item.get("SenderFault")) {
             (false, _) => Fate::Delivered,
-            (true, Some("true")) => Fate::Refused,
+            // Throttling counts as the sender's fault too.
+            (true, Some("true")) => fate(item.inside("Code").unwrap_or_default()),
             (true, _) => Fate::Again,
         };
         if fails {
@@ -242,6 +243,9 @@ mod tests {
         let (all, why) = fates(messages(200, body.as_bytes(), 4));
         assert_eq!(all, [Delivered, Again, Refused, Again]);
         assert_eq!(why, "InternalError: ");
+        let busy = r#"{"Failed":[{"Id":"0","SenderFault":true,"Code":"KMS.ThrottlingException"},{"Id":"1","SenderFault":true,"Code":"RequestThrottled"},{"Id":"2","SenderFault":true}]}"#;
+        let (all, _) = fates(messages(200, busy.as_bytes(), 3));
+        assert_eq!(all, [Again, Again, Refused]);
         let odd = messages(200, b"{}", 1);
         assert!(matches!(odd, Reading::Refused { records: 0, .. }));
     }
