@@ -71,6 +71,12 @@ impl Flusher {
             // What a secret is missing for, or what is refused for one, is worth asking for it once more.
             self.lane.breaker.lift();
             self.send_all(Deadline::after(deadline.left() / LAST_SEND_SHARE));
+            if self.lane.waiting() > 0 && self.lane.awaits_keys() {
+                say!(
+                    Error,
+                    "the destination's secrets did not come before the end"
+                );
+            }
         }
         self.lane.finish(deadline);
         // What came meanwhile is too late.

@@ -6,6 +6,7 @@ use super::books::{self, LOG_LEVEL, Promise};
 use super::command_line;
 use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
+use crate::lambda::process::Exit;
 use crate::lambda::setup::InitializationType;
 use crate::model;
 use crate::sink::Sink;
@@ -325,6 +326,25 @@ fn services_that_fail_or_hang_cost_nobody_anything_but_the_records() {
         );
         assert_kept(&run, &[]);
     }
+}
+
+#[test]
+fn an_end_before_the_secrets_come_is_in_time_and_says_so() {
+    let services = Sink::new(Script::always(Reply::hang()));
+    let (sink, fallback) = (Sink::ok(), Sink::ok());
+    let mut run = with(&sink, &services)
+        .option("SECRETS_BUDGET_MS", "60000")
+        .option("API_KEY", TEXT)
+        .option("FALLBACK_ENDPOINT", &fallback.url("/f"))
+        .start();
+    run.invoke(&Invocation::line("one"));
+    let ended = run.shutdown();
+    let told = run.printed();
+    assert_eq!(ended.exit, Some(Exit::Code(0)), "{told}");
+    let why = "the destination's secrets did not come before the end";
+    assert!(told.contains(why), "{told}");
+    assert!(sink.received().is_empty());
+    assert_eq!(fallback.received().len(), 1, "{told}");
 }
 
 #[test]
