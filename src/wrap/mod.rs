@@ -6,10 +6,13 @@
 
 mod plan;
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::process::CommandExt;
+use std::convert::Infallible;
+use std::ffi::{CString, NulError, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
+
+use nix::unistd;
 
 use self::plan::{NEXT, Plan, STRICT};
 use crate::config::{self, Environment};
@@ -61,18 +64,48 @@ fn start(
     changes: &[(OsString, OsString)],
     without: Option<&str>,
 ) -> Error {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    for (name, value) in changes {
-        command.env(name, value);
-    }
-    if let Some(name) = without {
-        command.env_remove(name);
-    }
+    let Err(why) = replace(program, arguments, changes, without);
     Error::Resource {
         what: format!("--wrapper: {}", program.to_string_lossy()),
-        why: command.exec().to_string(),
+        why: why.to_string(),
     }
+}
+
+/// The same; a program without a slash in its name is looked for in the `PATH` that is ours.
+///
+/// std's `Command` could do it too, and takes 20 kB for it.
+fn replace(
+    program: &OsStr,
+    arguments: &[OsString],
+    changes: &[(OsString, OsString)],
+    without: Option<&str>,
+) -> io::Result<Infallible> {
+    let file = CString::new(program.as_bytes())?;
+    let mut words = vec![file.clone()];
+    for argument in arguments {
+        words.push(CString::new(argument.as_bytes())?);
+    }
+    // Rust's start ignores it, and what is ignored stays so.
+    sigpipe::reset();
+    if changes.is_empty() && without.is_none() {
+        return Ok(unistd::execvp(&file, &words)?);
+    }
+    let mut variables = Vec::new();
+    for (name, value) in config::variables() {
+        let stays = changes.iter().all(|(changed, _)| *changed != name);
+        if stays && without.is_none_or(|without| name != without) {
+            variables.push(variable(&name, &value)?);
+        }
+    }
+    for (name, value) in changes {
+        variables.push(variable(name, value)?);
+    }
+    Ok(unistd::execvpe(&file, &words, &variables)?)
+}
+
+/// A variable as the system has it.
+fn variable(name: &OsStr, value: &OsStr) -> Result<CString, NulError> {
+    CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
 }
 
 /// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs the secrets, or at worst all of it.
