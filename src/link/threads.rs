@@ -2,6 +2,7 @@
 //!
 //! It must not know what they do.
 
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,24 +30,34 @@ pub fn spawn(
 /// Does something that knows no timeout in a thread of its own, and waits for it at most so long.
 ///
 /// The thread is left behind when it is late, or when `hurry` is on; whatever it then finds is dropped.
+/// What it finds takes no channel, as the code for each kind of one takes 5 kB.
 #[must_use]
-pub fn within<T: Send + 'static>(
+pub fn within<T: Send + Sync + 'static>(
     thread: &str,
     wait: Duration,
     hurry: &Hurry,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let (found_in, found_out) = bounded(1);
-    let work = move || found_in.send(work()).unwrap_or(());
-    spawn(thread, Some(256 * 1024), Box::new(work)).ok()?;
+    let found = Arc::new(OnceLock::new());
+    let (over_in, over_out) = bounded::<()>(1);
+    let place = Arc::clone(&found);
+    let work = move || {
+        place.set(work()).unwrap_or(());
+        over_in.send(()).unwrap_or(());
+    };
+    let thread = spawn(thread, Some(256 * 1024), Box::new(work)).ok()?;
     let deadline = Deadline::after(wait);
     loop {
-        match found_out.recv_timeout(deadline.left().min(HURRY_SLICE)) {
-            Ok(found) => return Some(found),
+        match over_out.recv_timeout(deadline.left().min(HURRY_SLICE)) {
+            // After a panic nothing is found.
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) if !deadline.has_passed() && !hurry.is_on() => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => return None,
         }
     }
+    // It is at its end, and holds the place until it is there.
+    thread.join().ok()?;
+    Arc::into_inner(found)?.into_inner()
 }
 
 /// How soon it is seen that nobody waits any more.
