@@ -104,6 +104,10 @@ pub(super) fn level(value: &str) -> Parsed<diag::Level> {
 
 /// A key that fits a header.
 pub(super) fn key(value: &str) -> Parsed<String> {
+    // What is meant as a reference would go out as the key.
+    if value.starts_with("arn:") {
+        return Err("is an ARN, but of no secret and no parameter".to_owned());
+    }
     if http::usable_header("x", value) {
         Ok(value.to_owned())
     } else {

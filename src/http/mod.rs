@@ -353,6 +353,9 @@ fn config() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn usable_url(url: &str) -> Result<(), String> {
+    if !url.contains("://") {
+        return Err("it must begin with http:// or https://".into());
+    }
     let uri: Uri = url.parse().map_err(|why| format!("not a URL: {why}"))?;
     match uri.scheme_str() {
         Some("http" | "https") => {}
@@ -522,7 +525,7 @@ mod tests {
         }
         for (bad, why) in [
             ("ftp://h/", "scheme ftp: is not supported"),
-            ("h/path", "not a URL"),
+            ("h/path", "it must begin with http:// or https://"),
             ("/path", "it must begin with http:// or https://"),
             ("http://", "not a URL"),
             ("http://a b", "not a URL"),
@@ -530,7 +533,7 @@ mod tests {
             ("http://h:0/", "its port is not"),
             ("http://u:p@h:/", "its port is not"),
             ("http://[::1]:70000/", "its port is not"),
-            ("", "not a URL"),
+            ("", "it must begin with http:// or https://"),
         ] {
             let told = usable_url(bad).expect_err(bad);
             assert!(told.starts_with(why), "{bad}: {told}");

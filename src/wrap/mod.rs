@@ -32,6 +32,12 @@ pub fn run(command: &[OsString]) -> Error {
     };
     let plan = Plan::of(config::variables());
     let (strict, next) = (plan.strict, plan.next.clone());
+    if let Some(odd) = &plan.odd {
+        say_once!(
+            Warn,
+            "{STRICT} is {odd:?}: must be one of true, false, 1, 0; taken instead: false"
+        );
+    }
     let (changes, missing) = prepare(plan);
     for line in &missing {
         say_once!(Error, "{line}");

@@ -45,6 +45,8 @@ pub(super) struct Plan {
     pub(super) next: Option<OsString>,
     /// Whether the runtime must not start without a secret.
     pub(super) strict: bool,
+    /// What stands there instead of whether it must not, if that is neither.
+    pub(super) odd: Option<String>,
 }
 
 impl Plan {
@@ -62,6 +64,10 @@ impl Plan {
             } else if name == STRICT {
                 let value = value.as_bytes().trim_ascii();
                 plan.strict = value.eq_ignore_ascii_case(b"true") || value == b"1";
+                let no = [&b"false"[..], b"0", b""];
+                if !plan.strict && !no.contains(&&*value.to_ascii_lowercase()) {
+                    plan.odd = Some(String::from_utf8_lossy(value).into_owned());
+                }
             } else if !bytes.starts_with(OWN) {
                 if wants(&value) {
                     plan.wanting.push((name, value));

@@ -328,13 +328,19 @@ fn a_missing_secret_is_one_line_and_the_runtime_starts_unless_it_must_not() {
         lines[1].contains("WORSE") && lines[1].contains("ResourceNotFoundException"),
         "{told}"
     );
-    for (strict, starts) in [("false", true), ("true", false), ("1", false)] {
+    // What is neither is named, and fails nothing.
+    for (strict, starts, named) in [
+        ("false", true, false),
+        ("yes", true, true),
+        ("true", false, true),
+        ("1", false, true),
+    ] {
         let env = [&env[..], &[("BROOKLET_WRAPPER_STRICT", strict)]].concat();
         let output = shell(By::Script, "echo started", &env);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.stdout == b"started\n", starts, "{told}");
         assert_eq!(output.status.success(), starts, "{told}");
-        assert_eq!(told.contains("BROOKLET_WRAPPER_STRICT"), !starts, "{told}");
+        assert_eq!(told.contains("BROOKLET_WRAPPER_STRICT"), named, "{told}");
         assert!(told.contains("BAD") && told.contains("WORSE"), "{told}");
     }
     let env = function(

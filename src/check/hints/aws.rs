@@ -77,7 +77,13 @@ pub(super) const ROWS: &[Hint] = &[
     of(
         AWS,
         REFUSED,
-        &["token", "unrecognizedclient", "invalidaccesskeyid"],
+        &[
+            "securitytoken",
+            "clienttoken",
+            "invalidtoken",
+            "unrecognizedclient",
+            "invalidaccesskeyid",
+        ],
         "the key is not known in this partition, or goes with another AWS_SESSION_TOKEN",
     ),
     of(
