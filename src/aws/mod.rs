@@ -101,7 +101,8 @@ impl Signer {
             ..*request
         })?;
         // A service that does not accept a signature says what it would have signed, which holds the token.
-        if let (Some(token), 400..) = (&keys.token, answer.status) {
+        let token = keys.token.as_ref().filter(|token| !token.is_empty());
+        if let (Some(token), 400..) = (token, answer.status) {
             let text = String::from_utf8_lossy(&answer.body);
             answer.body = text.replace(token.as_str(), "***").into_bytes();
         }
