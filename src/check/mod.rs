@@ -115,15 +115,16 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     encoder.identify(&lane.identity);
     let mut buffer = Buffer::new(usize::MAX);
     let separator = options.format.frame.separator;
+    let now_ms = time::epoch_ms();
     buffer.push(|out| {
-        write_probe(&*encoder, out);
+        write_probe(&*encoder, now_ms, out);
         out.extend_from_slice(separator.as_bytes());
     });
     let batch = buffer.batch(usize::MAX, 0, 1);
     let mut readable = (encode::shown(options.format).encoder)(&options.encode);
     readable.identify(&lane.identity);
     let mut record = Vec::new();
-    write_probe(&*readable, &mut record);
+    write_probe(&*readable, now_ms, &mut record);
     line(report, "record", &excerpt(&record));
     let mut destination = Destination::new(options.destination, Hurry::default());
     let shaped = Shaped::of(&*encoder, &options.format.frame, &buffer, batch, None);
@@ -154,9 +155,8 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     good
 }
 
-/// Writes the probe record as a fragment.
-fn write_probe(encoder: &dyn Encode, out: &mut Vec<u8>) {
-    let now_ms = time::epoch_ms();
+/// Writes the probe record as a fragment, the same one in each format.
+fn write_probe(encoder: &dyn Encode, now_ms: u64, out: &mut Vec<u8>) {
     let timestamp = format!("\"{}\"", time::rfc3339(now_ms));
     encoder.encode(
         &Record {
@@ -165,7 +165,7 @@ fn write_probe(encoder: &dyn Encode, out: &mut Vec<u8>) {
             kind: "brooklet.check",
             level: Some(Level::Info),
             message: Some(PROBE_TEXT),
-            environment: &time::unique(),
+            environment: time::environment(),
             ..Record::default()
         },
         out,

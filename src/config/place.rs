@@ -253,6 +253,19 @@ pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
     })
 }
 
+/// Whether a header is made by the signature, or tells the service what is called; any other is the owner's to set.
+pub(super) fn is_of_signature(name: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "authorization",
+        "host",
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-amz-target",
+    ];
+    NAMES.iter().any(|one| name.eq_ignore_ascii_case(one))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -782,6 +782,41 @@ fn check(sink: &Sink, endpoint: &str) -> (Option<i32>, String) {
 }
 
 #[test]
+fn a_header_that_a_signature_is_made_of_is_not_the_owners() {
+    let sink = Sink::ok();
+    let mut run = scenario(&sink, "s3://bucket")
+        .option(
+            "HEADERS",
+            "Authorization=Bearer%20mine,x-amz-date=1,x-amz-storage-class=STANDARD_IA",
+        )
+        .start();
+    run.invoke(&Invocation::line("hello"));
+    run.finish();
+    let request = sink.received().remove(0);
+    let authorization = request.header("authorization").expect("a signature");
+    assert!(
+        authorization.starts_with("AWS4-HMAC-SHA256 "),
+        "{authorization}"
+    );
+    assert!(
+        authorization.contains("x-amz-storage-class"),
+        "{authorization}"
+    );
+    assert_ne!(request.header("x-amz-date"), Some("1"));
+    assert_eq!(request.header("x-amz-storage-class"), Some("STANDARD_IA"));
+    let named = |name: &str| {
+        let line = format!("{name} is the signature's");
+        run.stderr().iter().any(|told| told.contains(&line))
+    };
+    assert!(
+        named("Authorization") && named("x-amz-date"),
+        "{}",
+        run.printed()
+    );
+    assert!(!run.printed().contains("mine"));
+}
+
+#[test]
 fn check_explains_the_usual_mistakes() {
     let denied = "User: arn:aws:sts::1:assumed-role/r/f is not authorized";
     let echo = "The Canonical String should have been 'POST x-amz-security-token:session-token'";

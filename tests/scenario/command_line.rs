@@ -431,6 +431,15 @@ fn check_without_lines_sends_its_probe() {
         1,
         "an empty standard input holds no lines"
     );
-    assert_eq!(check(&options).code, 0);
+    let ran = check(&options);
+    assert_eq!(ran.code, 0);
     assert_eq!(sink.received().len(), 2, "nor does /dev/null");
+    // What it shows is what was sent, so that it can be looked for.
+    let shown = ran
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("record "));
+    let sent = sink.received().pop().expect("the probe").body();
+    let sent = String::from_utf8(sent).expect("JSON");
+    assert_eq!(sent, format!("[{}]", shown.expect("the record").trim()));
 }
