@@ -11,8 +11,8 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 /// A segment with less room than this is left alone, so that it need not grow for an ordinary fragment.
 const SLACK_BYTES: usize = 2 * 1024;
 
-/// Emptied segments that are kept while more comes: an ordinary payload's.
-const SPARE_MAX: usize = 16;
+/// Emptied segments that are kept while more comes: an ordinary payload's, which takes seventeen, as none is filled to the last byte.
+const SPARE_MAX: usize = 18;
 
 /// Some fragments in one piece of memory.
 #[derive(Debug, Default)]

@@ -28,6 +28,9 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a body waits for room before it is counted as lost; the platform waits meanwhile.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
 
+/// Buffers are made of such sizes, so that one that was made for a body is large enough for most others, in bytes.
+const ROOM_STEP: usize = 64 * 1024;
+
 /// Threads that read bodies, the waiting one included.
 const THREADS_MAX: usize = 8;
 
@@ -68,7 +71,7 @@ impl Shared {
     /// Hands a body to every lane, and counts it where there is no room for it.
     fn put(&self, body: Body) {
         let bytes = body.bytes.len();
-        self.link.put(body, ROOM_WAIT, |lane, mut body| {
+        self.link.put(body, ROOM_WAIT, |lane, body| {
             if let Some(account) = self.accounts.get(lane) {
                 account.stats.bodies_without_room.add(1);
                 diag::on_behalf_of(account.destination, || {
@@ -78,7 +81,7 @@ impl Shared {
                     );
                 });
             }
-            parse::count(&mut body.bytes)
+            parse::count(&body.bytes)
         });
     }
 }
@@ -261,8 +264,7 @@ fn take(mut request: tiny_http::Request, shared: &Shared) {
     }
     let watch = Stopwatch::start();
     let mut bytes = shared.link.buffer();
-    bytes.reserve_exact(expected.min(BODY_BYTES_MAX));
-    let end = read(request.as_reader(), &mut bytes);
+    let end = read(request.as_reader(), expected, &mut bytes);
     let owed = shared.link.owes_answer();
     say!(
         Debug,
@@ -316,14 +318,35 @@ struct End {
     broken: bool,
 }
 
-/// Reads a body to its end, and keeps what is within the limit.
-fn read(body: &mut dyn Read, bytes: &mut Vec<u8>) -> End {
-    let limit = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    let kept = body.take(limit).read_to_end(bytes);
+/// Reads a body of about so many bytes to its end, in the place of what was in the buffer, and keeps what is within the limit.
+fn read(body: &mut dyn Read, expected: usize, bytes: &mut Vec<u8>) -> End {
     let mut end = End {
-        read: bytes.len(),
-        broken: kept.is_err(),
+        read: 0,
+        broken: false,
     };
+    let expected = expected.min(BODY_BYTES_MAX);
+    if bytes.capacity() < expected {
+        *bytes = vec![0; expected.next_multiple_of(ROOM_STEP)];
+    }
+    // What was in the buffer is written over as it is: to clear it first would take as long as to read.
+    bytes.resize(expected, 0);
+    while let Some(room @ [_, ..]) = bytes.get_mut(end.read..)
+        && !end.broken
+    {
+        match body.read(room) {
+            Ok(0) => break,
+            Ok(more) => end.read = end.read.saturating_add(more),
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => end.broken = true,
+        }
+    }
+    bytes.truncate(end.read);
+    // One that nothing was promised of.
+    if end.read == expected {
+        let left = u64::try_from(BODY_BYTES_MAX - expected).unwrap_or(0);
+        end.broken |= body.take(left).read_to_end(bytes).is_err();
+        end.read = bytes.len();
+    }
     // The rest must be read too, or the sender would not listen to an answer.
     let mut rest = [0_u8; 4096];
     while !end.broken && end.read >= BODY_BYTES_MAX {

@@ -48,8 +48,9 @@ fn show_all(dry_run: DryRun, text: &str, report: String) -> String {
         report,
     };
     for (at, text) in text.lines().enumerate() {
-        let mut text = text.to_owned().into_bytes();
-        shown.take_line(at + 1, &parse::clean(&mut text));
+        let mut text = text.to_owned();
+        parse::clean(&mut text);
+        shown.take_line(at + 1, &text);
     }
     shown.release();
     shown.report
@@ -106,6 +107,7 @@ impl Shown {
             record: &record,
             facts: Facts::default(),
             extra: Vec::new(),
+            surrogates: None,
         };
         self.take(number, &mut event);
     }

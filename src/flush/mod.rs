@@ -23,7 +23,7 @@ use self::lane::Lane;
 use crate::cadence::{self, Strategy};
 use crate::fault;
 use crate::link::{Body, FlushEnd, Invocation, Order, Report, Wake};
-use crate::parse::{self, Item};
+use crate::parse::{self, Event, Item};
 use crate::process::{self, Identity, Signal};
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
@@ -180,8 +180,8 @@ impl Flusher {
         // Whoever waits must not wait for what the panic cut short.
         self.let_go();
         match self.wake.take() {
-            Some(Wake::Body(mut body)) => {
-                self.count_lost(&mut body, 0, 0);
+            Some(Wake::Body(body)) => {
+                self.count_lost(&body, 0, 0);
                 self.link.done(body);
             }
             // The end comes once, so it is tried again.
@@ -323,7 +323,7 @@ impl Flusher {
 
     /// Takes one body through parse and process into the lane.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn take(&mut self, mut body: Body) {
+    fn take(&mut self, body: Body) {
         if self.options.snapshot && self.invoked.is_empty() && self.ending.is_none() {
             self.link.put_aside();
             self.early.push_back(body);
@@ -334,7 +334,7 @@ impl Flusher {
         let (mut read, mut taken) = (0, 0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             fault::point("parse");
-            let text = parse::clean_shared(&mut body.bytes);
+            let text = parse::text(&body.bytes);
             let mut items = parse::batch(&text);
             while let Some(item) = items.next() {
                 read += 1;
@@ -353,15 +353,15 @@ impl Flusher {
         if caught.is_err() {
             self.stats.panics.add(1);
             self.stats.unreadable.add(self.intake.lost());
-            self.count_lost(&mut body, read, taken);
+            self.count_lost(&body, read, taken);
         }
         self.link.done(body);
     }
 
     /// Counts what a panic kept from being taken out of a body.
-    fn count_lost(&mut self, body: &mut Body, read: usize, taken: usize) {
+    fn count_lost(&mut self, body: &Body, read: usize, taken: usize) {
         self.link.lost();
-        let all = parse::count(&mut body.bytes);
+        let all = parse::count(&body.bytes);
         self.stats.received.add(all.saturating_sub(read));
         self.stats.unreadable.add(all.saturating_sub(taken));
     }
@@ -389,11 +389,21 @@ impl Flusher {
             return;
         };
         self.stats.parsed.step();
+        let mut room = String::new();
+        match event.clean(&mut room) {
+            Some(mut clean) => self.take_event(&mut clean, received_ms),
+            None => self.take_event(&mut event, received_ms),
+        }
+    }
+
+    /// Takes one event of a batch.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn take_event(&mut self, event: &mut Event<'_>, received_ms: u64) {
         let number = self.stats.received.get().saturating_add(self.skipped);
         let time = event.time;
         let signal = self
             .intake
-            .take(&mut event, number, received_ms, &mut self.lane, &self.stats);
+            .take(event, number, received_ms, &mut self.lane, &self.stats);
         if let Some(signal) = signal {
             self.heed(signal, time, received_ms);
         }

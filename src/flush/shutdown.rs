@@ -80,8 +80,8 @@ impl Flusher {
         }
         self.lane.finish(deadline);
         // What came meanwhile is too late.
-        while let Some(mut body) = self.link.next_body() {
-            let late = parse::count(&mut body.bytes);
+        while let Some(body) = self.link.next_body() {
+            let late = parse::count(&body.bytes);
             self.stats.received.add(late);
             self.stats.dropped_at_shutdown.add(late);
         }

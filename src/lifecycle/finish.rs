@@ -134,8 +134,8 @@ fn count_rest(lane: &LaneEnd, stats: &Stats, finished: bool) {
             .dropped_at_shutdown
             .add(lane.backlog.waiting() + in_hand);
     }
-    while let Some(mut body) = lane.left_body() {
-        let left = parse::count(&mut body.bytes);
+    while let Some(body) = lane.left_body() {
+        let left = parse::count(&body.bytes);
         stats.received.add(left);
         stats.dropped_at_shutdown.add(left);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::time;
 
 /// Bytes of bodies that may wait for a flush thread; one body larger than this is taken when nothing else waits.
-pub const BACKLOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const BACKLOG_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// What is on its way: how many bytes wait between the receive threads and the flush thread, since when, and how the lane is.
 #[derive(Debug, Default)]

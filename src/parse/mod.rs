@@ -7,14 +7,15 @@
 mod facts;
 mod fields;
 mod scan;
+mod surrogates;
 mod text;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 pub use facts::{Facts, facts, object};
 pub use fields::{Fields, members};
 use scan::Scan;
+pub use surrogates::clean;
 pub use text::{cut, cut_inside, escape, inside, plain, plain_to};
 
 /// One element of a telemetry batch, as the Telemetry and Logs API write it.
@@ -30,6 +31,24 @@ pub struct Event<'a> {
     pub facts: Facts<'a>,
     /// Fields beside `time`, `type` and `record`, as name and JSON text: the platform may add some.
     pub extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The whole event, if an escape of a surrogate stands in it, which may want [cleaning](Event::clean).
+    pub surrogates: Option<&'a str>,
+}
+
+impl Event<'_> {
+    /// The event, read again from `room`, where every escape of half a surrogate pair is replaced; `None` if none stands in it.
+    ///
+    /// Strict readers refuse a whole payload for one such escape, and cannot show it anyway.
+    #[must_use]
+    pub fn clean<'b>(&self, room: &'b mut String) -> Option<Event<'b>> {
+        let text = self.surrogates?;
+        *room = format!("[{text}]");
+        clean(room);
+        match batch(room).next() {
+            Some(Item::Event(event)) => Some(event),
+            Some(Item::Unreadable) | None => None,
+        }
+    }
 }
 
 /// What a batch holds, one after the other.
@@ -41,48 +60,20 @@ pub enum Item<'a> {
     Unreadable,
 }
 
-/// A body made fit to be read: UTF-8, and every `\uXXXX` escape of half a surrogate pair replaced.
-///
-/// Strict readers refuse a whole payload for one such escape, and cannot show it anyway.
-#[must_use]
-pub fn clean(body: &mut [u8]) -> Cow<'_, str> {
-    replace_lone_surrogates(body);
-    lossy(body)
-}
-
 /// A body as text, every byte that is none replaced.
-fn lossy(body: &[u8]) -> Cow<'_, str> {
+#[must_use]
+pub fn text(body: &[u8]) -> Cow<'_, str> {
     // What replaces looks at one character after the other, and there is hardly ever anything to replace.
     std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
-/// The same for a body that others may hold too: then it is copied if something must be replaced.
-#[must_use]
-pub fn clean_shared(body: &mut Arc<Vec<u8>>) -> Cow<'_, str> {
-    if Arc::get_mut(body).is_some() || has_lone_surrogate(body) {
-        let own: &mut Vec<u8> = Arc::make_mut(body);
-        clean(own)
-    } else {
-        lossy(body)
-    }
-}
-
-/// Makes JSON that stood in a text fit to be read: there its escapes were text, which [`clean`] leaves alone.
-pub fn clean_document(document: &mut String) {
-    if next_surrogate(document.as_bytes(), 0).is_some() {
-        let mut bytes = std::mem::take(document).into_bytes();
-        replace_lone_surrogates(&mut bytes);
-        *document = String::from_utf8(bytes).unwrap_or_default();
-    }
-}
-
 /// The items of a body, counted and not looked into.
 #[must_use]
-pub fn count(body: &mut Arc<Vec<u8>>) -> usize {
-    batch(&clean_shared(body)).count()
+pub fn count(body: &[u8]) -> usize {
+    batch(&text(body)).count()
 }
 
-/// Reads a batch that went through [`clean`].
+/// Reads a batch.
 #[must_use]
 pub fn batch(text: &str) -> Batch<'_> {
     let mut scan = Scan::new(text);
@@ -181,64 +172,6 @@ fn end_of_element(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Overwrites each escape of a lone surrogate by the escape of U+FFFD, which is as long.
-fn replace_lone_surrogates(body: &mut [u8]) {
-    let mut at = 0;
-    while let Some(found) = next_lone_surrogate(body, at) {
-        at = found + 6;
-        if let Some(escape) = body.get_mut(found..at) {
-            escape.copy_from_slice(br"\ufffd");
-        }
-    }
-}
-
-/// Whether an escape of a lone surrogate stands anywhere.
-fn has_lone_surrogate(body: &[u8]) -> bool {
-    next_lone_surrogate(body, 0).is_some()
-}
-
-/// The next escape of a lone surrogate at or after a place.
-fn next_lone_surrogate(body: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        let found = next_surrogate(body, at)?;
-        if !is_high(body, found) || !low_surrogate(body, found + 6) {
-            return Some(found);
-        }
-        at = found + 12;
-    }
-}
-
-/// The next escape of a surrogate at or after a place, its backslash not itself escaped.
-fn next_surrogate(body: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += memchr::memchr(b'\\', body.get(at..)?)?;
-        let escape = body.get(at..at + 6)?;
-        if matches!(escape, [_, b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', a, b]
-            if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
-        {
-            return Some(at);
-        }
-        // Step over the escaped character too, so that `\\ud800` (a backslash and text) is left alone.
-        at += 2;
-    }
-}
-
-/// Whether the escape here is of a high surrogate (D800 to DBFF).
-fn is_high(body: &[u8], at: usize) -> bool {
-    matches!(
-        body.get(at + 3),
-        Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
-    )
-}
-
-/// Whether the escape of a low surrogate (DC00 to DFFF) stands here.
-fn low_surrogate(body: &[u8], at: usize) -> bool {
-    matches!(body.get(at..at + 6), Some([b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', a, b])
-        if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
-}
-
 /// Fields that an event may have beside those that are known; the platform adds few, and an event with more is none of its.
 const EXTRA_MAX: usize = 64;
 
@@ -262,6 +195,7 @@ fn event<'a>(scan: &mut Scan<'a>) -> Option<Event<'a>> {
     let (mut time, mut kind, mut extra, mut first) = (None, None, Vec::new(), true);
     let (mut record, mut facts) = ("null", Facts::default());
     let from = scan.at();
+    scan.forget_surrogates();
     if let Some((its_time, its_kind)) = usual(scan) {
         (time, kind, first) = (Some(its_time), Some(its_kind), false);
         (record, facts) = facts::value(scan)?;
@@ -302,6 +236,7 @@ fn event<'a>(scan: &mut Scan<'a>) -> Option<Event<'a>> {
         record,
         facts,
         extra,
+        surrogates: scan.met_surrogate().then(|| scan.since(from)),
     })
 }
 
@@ -422,51 +357,44 @@ mod tests {
         check(&record, &[&deep, "\"ok\""]);
     }
 
-    fn cleaned(body: &[u8]) -> String {
-        clean(&mut body.to_vec()).into_owned()
-    }
-
-    #[test]
-    fn half_pairs_are_replaced_and_whole_ones_kept() {
-        for (given, expected) in [
-            (r"\ud83d\ude00", r"\ud83d\ude00"),
-            (r"\uD83D\uDE00", r"\uD83D\uDE00"),
-            (r"a\ud83db", r"a\ufffdb"),
-            (r"\ude00", r"\ufffd"),
-            (r"\ud83d\ud83d\ude00", r"\ufffd\ud83d\ude00"),
-            (r"\ude00\ud83d", r"\ufffd\ufffd"),
-            (r"\\ud83d", r"\\ud83d"),
-            (r"\\\ud83d", r"\\\ufffd"),
-            (r"\ud7ff\ue000", r"\ud7ff\ue000"),
-            (r"\ud83", r"\ud83"),
-            (r"\ud83d", r"\ufffd"),
-        ] {
-            assert_eq!(cleaned(given.as_bytes()), expected, "{given}");
-        }
-    }
-
     #[test]
     fn bytes_that_are_no_utf8_are_replaced() {
-        assert_eq!(cleaned(b"[\xff]"), "[\u{fffd}]");
+        assert_eq!(text(b"[\xff]"), "[\u{fffd}]");
     }
 
     #[test]
-    fn a_body_that_others_hold_is_not_changed() {
-        for (given, expected, copied) in [
-            (r#"["a\n"]"#, r#"["a\n"]"#, false),
-            (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#, false),
-            (r#"["\ud83d"]"#, r#"["\ufffd"]"#, true),
-        ] {
-            let other = Arc::new(given.as_bytes().to_vec());
-            let mut body = Arc::clone(&other);
-            assert_eq!(clean_shared(&mut body), expected);
-            assert_eq!(*other, given.as_bytes());
-            assert_eq!(!Arc::ptr_eq(&body, &other), copied, "{given}");
-            drop(other);
-            let place = body.as_ptr();
-            assert_eq!(clean_shared(&mut body), expected);
-            assert_eq!(body.as_ptr(), place, "the last one does not copy");
+    fn an_event_is_read_again_where_half_a_pair_stands_in_it() {
+        let body = r#"[{"time":"\ud800","type":"a\udfff","record":{"\ud83d":["\ud83d\ude00"],"level":"x\udead"},"new\ud801":"\\ud802"},
+            {"type":"whole","record":"\ud83d\ude00"},{"type":"text","record":"\\ud83d \u001b"}]"#;
+        let shown = |event: &Event<'_>| format!("{event:?}");
+        let mut seen = Vec::new();
+        for item in batch(body) {
+            let Item::Event(event) = item else {
+                panic!("unreadable")
+            };
+            let (met, before) = (event.surrogates.is_some(), shown(&event));
+            let mut room = String::new();
+            let event = event.clean(&mut room).unwrap_or(event);
+            seen.push((met, before == shown(&event)));
+            if seen.len() == 1 {
+                assert_eq!(event.time, Some(r#""\ufffd""#));
+                assert_eq!(event.kind, "a\u{fffd}");
+                assert_eq!(
+                    event.record,
+                    r#"{"\ufffd":["\ud83d\ude00"],"level":"x\ufffd"}"#
+                );
+                assert_eq!(
+                    event.facts.level.is_some(),
+                    facts(event.record).level.is_some()
+                );
+                let extra: Vec<_> = event.extra.iter().map(|(k, v)| (&**k, &**v)).collect();
+                assert_eq!(extra, [("new\u{fffd}", r#""\\ud802""#)]);
+            }
         }
+        // A whole pair is looked at too, and the same comes of it; `\\ud83d` is a backslash and text.
+        assert_eq!(seen[0], (true, false));
+        assert!(seen[1].0);
+        assert_eq!(seen[2], (false, true));
     }
 
     /// Events as serde reads them, which says what JSON is.

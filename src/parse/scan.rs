@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::text;
+use super::{surrogates, text};
 
 /// A place in JSON text. What reads on gives `None` where the text is no JSON, and must not be used again then.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(super) struct Scan<'a> {
     text: &'a str,
     /// What is not read yet begins here.
     at: usize,
+    /// Whether an escape of a surrogate was met.
+    surrogate: bool,
 }
 
 /// A string as it was written.
@@ -44,7 +46,11 @@ impl<'a> Quoted<'a> {
 impl<'a> Scan<'a> {
     /// The beginning of a text, behind white space.
     pub(super) fn new(text: &'a str) -> Self {
-        let mut scan = Self { text, at: 0 };
+        let mut scan = Self {
+            text,
+            at: 0,
+            surrogate: false,
+        };
         scan.space();
         scan
     }
@@ -53,6 +59,16 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    /// Forgets that an escape of a surrogate was met.
+    pub(super) fn forget_surrogates(&mut self) {
+        self.surrogate = false;
+    }
+
+    /// Whether an escape of a surrogate was met since that was forgotten.
+    pub(super) fn met_surrogate(&self) -> bool {
+        self.surrogate
     }
 
     /// Goes on at a place.
@@ -169,6 +185,7 @@ impl<'a> Scan<'a> {
                 [b'\\', b'u', a, b, c, d, behind @ ..]
                     if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) =>
                 {
+                    self.surrogate |= surrogates::is_surrogate([*a, *b, *c, *d]);
                     behind
                 }
                 // A control character, an escape that is none, or the end of the text.

@@ -90,12 +90,12 @@ fn open(record: &str, facts: &Facts<'_>, out: &mut String) {
             ] {
                 out.push_str(part.unwrap_or_default());
             }
-            parse::clean_document(out);
+            parse::clean(out);
             return;
         }
     }
     out.push_str(record);
-    parse::clean_document(out);
+    parse::clean(out);
 }
 
 /// The level that a line has which Lambda only wrapped: without a request there was no logger, and `INFO` is Lambda's own word.

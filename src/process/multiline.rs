@@ -49,6 +49,7 @@ impl Held {
             record: &self.text,
             facts: Facts::default(),
             extra: Vec::new(),
+            surrogates: None,
         }
     }
 }
@@ -150,6 +151,7 @@ mod tests {
                 record: &record,
                 facts: Facts::default(),
                 extra: Vec::new(),
+                surrogates: None,
             };
             let offer = multiline.offer(&event);
             if matches!(offer, Offer::Hold | Offer::Pass { ends: true })
@@ -211,6 +213,7 @@ mod tests {
             record: "\"A\"",
             facts: Facts::default(),
             extra: Vec::new(),
+            surrogates: None,
         };
         assert_eq!(
             Multiline::new(None).offer(&event),

@@ -135,6 +135,7 @@ mod tests {
             record,
             facts: Facts::default(),
             extra: Vec::new(),
+            surrogates: None,
         };
         let kept = select(types).by_type(&event).is_ok();
         assert_eq!(kept, expected, "{kind} {record}");

@@ -340,12 +340,14 @@ pub(crate) fn run(data: &[u8]) {
         body.truncate(body.len() / 2);
         body.push(0xff);
     }
-    let text = parse::clean(&mut body);
+    let text = parse::text(&body);
     let mut multiline = Multiline::new(intake.options.multiline.clone());
     for item in parse::batch(&text) {
-        let Item::Event(mut event) = item else {
+        let Item::Event(event) = item else {
             continue;
         };
+        let mut room = String::new();
+        let mut event = event.clean(&mut room).unwrap_or(event);
         let offer = multiline.offer(&event);
         if !matches!(offer, Offer::Join | Offer::Pass { ends: false })
             && let Some(mut held) = multiline.release()
