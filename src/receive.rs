@@ -28,8 +28,8 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a body waits for room before it is counted as lost; the platform waits meanwhile.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
 
-/// Buffers are made of such sizes, so that one that was made for a body is large enough for most others, in bytes.
-const ROOM_STEP: usize = 64 * 1024;
+/// Buffers are made of such sizes, in bytes, so that one that was made for a body is large enough for one of nearly its size.
+const ROOM_STEP: usize = 4 * 1024;
 
 /// Threads that read bodies, the waiting one included.
 const THREADS_MAX: usize = 8;

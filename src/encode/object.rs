@@ -32,7 +32,7 @@ impl Style {
     };
 }
 
-/// What stands before the value of each field: `,"name":`; empty for a field that is left out.
+/// What stands before the value of each field: `,"name":`, and a quote too before an id; empty for a field that is left out.
 #[derive(Debug)]
 struct Names {
     /// The event's type.
@@ -57,17 +57,42 @@ struct Names {
     extra: Vec<u8>,
 }
 
+/// A field that is whole, and what stands before the value of the next one: in most records they are one piece.
+#[derive(Debug)]
+struct Run {
+    /// Both.
+    both: Vec<u8>,
+    /// Where the first one ends.
+    end: usize,
+}
+
+impl Run {
+    /// A field of ours with this value, and what stands before the next one's.
+    fn new(renamed: &[(String, String)], field: &str, json: &str, next: &[u8]) -> Self {
+        let mut both = Vec::new();
+        value(&mut both, &named(renamed, field), Some(json));
+        let end = both.len();
+        both.extend_from_slice(next);
+        Self { both, end }
+    }
+
+    /// The field alone.
+    fn alone(&self) -> &[u8] {
+        self.both.get(..self.end).unwrap_or_default()
+    }
+}
+
 /// Writes a record as one flat object; fields that are not known are left out.
 #[derive(Debug)]
 pub(super) struct Object {
     /// The names of the record's own fields.
     names: Names,
-    /// The type of what a function logs, whole.
-    function: Vec<u8>,
-    /// Each level, whole, in the order of the levels.
-    levels: [Vec<u8>; Level::ALL.len()],
-    /// The cold start that is none, and the one that is, whole.
-    cold_starts: [Vec<u8>; 2],
+    /// The type of what a function logs, whole, and what stands before the time.
+    function: Run,
+    /// Each level, whole, and what stands before the text, in the order of the levels.
+    levels: [Run; Level::ALL.len()],
+    /// The cold start that is none, and the one that is, whole, and what stands before the record's id.
+    cold_starts: [Run; 2],
     /// The owner's names for fields.
     renamed: Vec<(String, String)>,
     /// How it differs besides.
@@ -91,25 +116,32 @@ impl Object {
     /// An encoder.
     fn with(renamed: Vec<(String, String)>, style: Style) -> Self {
         let of = |name: &str| named(&renamed, name);
-        let whole = |name: &str, json: &str| {
-            let mut field = Vec::new();
-            value(&mut field, &of(name), Some(json));
-            field
+        let quoted = |name: &str| {
+            let mut name = of(name);
+            if !name.is_empty() {
+                name.push(b'"');
+            }
+            name
         };
+        let (kind, timestamp, record_id) = (of("type"), of("timestamp"), quoted("record_id"));
+        let run = |field: &str, json: &str, next: &[u8]| Run::new(&renamed, field, json, next);
         Self {
-            function: whole("type", "\"function\""),
-            levels: Level::ALL.map(|level| whole("level", &format!("\"{}\"", level.word()))),
-            cold_starts: ["false", "true"].map(|word| whole("cold_start", word)),
+            function: run("type", "\"function\"", &timestamp),
+            levels: Level::ALL.map(|level| {
+                let word = format!("\"{}\"", level.word());
+                run("level", &word, &quoted("message"))
+            }),
+            cold_starts: ["false", "true"].map(|word| run("cold_start", word, &record_id)),
             names: Names {
-                kind: of("type"),
-                timestamp: of("timestamp"),
+                kind,
+                timestamp,
                 message: of("message"),
                 record: of("record"),
-                request_id: of("request_id"),
-                trace_id: of("trace_id"),
-                tenant_id: of("tenant_id"),
+                request_id: quoted("request_id"),
+                trace_id: quoted("trace_id"),
+                tenant_id: quoted("tenant_id"),
                 sample: of("sample"),
-                record_id: of("record_id"),
+                record_id,
                 extra: of("extra"),
             },
             renamed,
@@ -127,42 +159,49 @@ impl Object {
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn fields(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         let names = &self.names;
+        let has_time = self.style.timed || record.timestamp.is_some();
+        let is_timed = has_time && !names.timestamp.is_empty();
         if record.kind == "function" {
-            out.extend_from_slice(&self.function);
-        } else if !names.kind.is_empty() {
-            out.extend_from_slice(&names.kind);
-            string(out, record.kind);
-        }
-        if self.style.timed && !names.timestamp.is_empty() {
-            out.extend_from_slice(&names.timestamp);
-            rfc3339(out, record);
+            let function = &self.function;
+            out.extend_from_slice(if is_timed {
+                &function.both
+            } else {
+                function.alone()
+            });
         } else {
-            value(out, &names.timestamp, record.timestamp);
+            if !names.kind.is_empty() {
+                out.extend_from_slice(&names.kind);
+                string(out, record.kind);
+            }
+            if is_timed {
+                out.extend_from_slice(&names.timestamp);
+            }
         }
-        if let Some(field) = record.level.and_then(|l| self.levels.get(l as usize)) {
-            out.extend_from_slice(field);
+        if is_timed {
+            match record.timestamp {
+                Some(timestamp) if !self.style.timed => json(out, timestamp),
+                _ => rfc3339(out, record),
+            }
         }
-        if self.style.told && !names.message.is_empty() {
-            out.extend_from_slice(&names.message);
-            text(out, record);
-        } else {
-            inside(out, &names.message, record.message);
-        }
+        self.text(record, out);
         match record.record {
             Some(json) if self.style.flat => flat(out, &names.record, json),
             json => value(out, &names.record, json),
         }
-        inside(out, &names.request_id, record.request_id);
-        inside(out, &names.trace_id, record.trace_id);
-        inside(out, &names.tenant_id, record.tenant_id);
-        if let Some(cold_start) = record.cold_start {
-            let [no, yes] = &self.cold_starts;
-            out.extend_from_slice(if cold_start { yes } else { no });
+        id(out, &names.request_id, record.request_id);
+        id(out, &names.trace_id, record.trace_id);
+        id(out, &names.tenant_id, record.tenant_id);
+        let [no, yes] = &self.cold_starts;
+        let cold_start = record.cold_start.map(|cold| if cold { yes } else { no });
+        match (cold_start, record.sample) {
+            (Some(cold_start), None) => out.extend_from_slice(&cold_start.both),
+            (cold_start, sample) => {
+                out.extend_from_slice(cold_start.map_or(&[], Run::alone));
+                value(out, &names.sample, sample);
+                out.extend_from_slice(&names.record_id);
+            }
         }
-        value(out, &names.sample, record.sample);
         if !names.record_id.is_empty() {
-            out.extend_from_slice(&names.record_id);
-            out.push(b'"');
             record_id(out, record);
             out.push(b'"');
         }
@@ -173,6 +212,29 @@ impl Object {
             } else {
                 out.extend_from_slice(&names.extra);
                 extra(out, record);
+            }
+        }
+    }
+
+    /// Writes the level and the text.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn text(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let level = record.level.and_then(|l| self.levels.get(l as usize));
+        let name = &self.names.message;
+        match (level, record.message) {
+            (Some(level), Some(message)) if !name.is_empty() => {
+                out.extend_from_slice(&level.both);
+                out.extend_from_slice(message.as_bytes());
+                out.push(b'"');
+            }
+            (level, message) => {
+                out.extend_from_slice(level.map_or(&[], Run::alone));
+                if self.style.told && !name.is_empty() {
+                    out.extend_from_slice(name);
+                    text(out, record);
+                } else {
+                    inside(out, name, message);
+                }
             }
         }
     }
@@ -340,6 +402,16 @@ pub(super) fn record_id(out: &mut Vec<u8>, record: &Record<'_>) {
     out.extend_from_slice(record.environment.as_bytes());
     out.push(b'-');
     decimal(out, record.sequence);
+}
+
+/// Writes a field whose value is an id, as the inside of a JSON string, if it is known and its name not empty; the name is `,"name":"`.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn id(out: &mut Vec<u8>, name: &[u8], id: Option<&str>) {
+    if let (Some(id), false) = (id, name.is_empty()) {
+        out.extend_from_slice(name);
+        out.extend_from_slice(id.as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// Writes a field whose value is the inside of a JSON string, if it is known and its name not empty; the name is `,"name":`.
