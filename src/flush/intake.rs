@@ -5,7 +5,7 @@
 use super::lane::Lane;
 use crate::fault;
 use crate::parse::Event;
-use crate::process::{self, End, Multiline, Offer, Options, Record, Scratch, Signal, Stream};
+use crate::process::{self, End, Multiline, Offer, Options, Scratch, Signal, Stream};
 use crate::stats::Stats;
 
 /// What turns events into records.
@@ -111,18 +111,17 @@ impl Intake {
         let stream = stream.get_or_insert_with(|| lane.begin());
         stream.number(number);
         fault::point("process");
-        let (record, signal) = process::process(event, options, stream, scratch);
-        match record {
-            Err(_) => stats.filtered.add(1),
-            Ok(record) => {
-                lane.push(&Record {
-                    received_ms: *received_ms,
-                    ..record
-                });
-                if scratch.masks.total() > 0 {
-                    stats.redacted.add(1);
-                }
-            }
+        // A record is large, so it stays where it was made.
+        let mut processed = process::process(event, options, stream, scratch);
+        if let Ok(record) = &mut processed.0 {
+            record.received_ms = *received_ms;
+            lane.push(record);
+        }
+        let (is_shipped, signal) = (processed.0.is_ok(), processed.1);
+        if !is_shipped {
+            stats.filtered.add(1);
+        } else if scratch.masks.total() > 0 {
+            stats.redacted.add(1);
         }
         self.tell(lane);
         signal

@@ -236,68 +236,59 @@ impl Stream {
         }
     }
 
-    /// Makes the record of an event that is shipped.
+    /// Adds what the stream knows to the record of an event, which has these facts.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn enrich<'a>(
         &'a self,
-        event: &'a Event<'_>,
+        record: &mut Record<'a>,
         facts: &Facts<'a>,
         options: &Options,
-    ) -> Record<'a> {
+    ) {
         let own = facts.request_id;
-        let request_id = request_of(&self.current, &self.started, &event.kind, own, options);
-        let known_of = self.known_of(request_id);
-        Record {
-            timestamp: event.time,
-            kind: &event.kind,
-            trace_id: facts
-                .trace
-                .map(trace_root)
-                .and_then(known)
-                .or(known_of.trace_id),
-            span_id: match facts.trace {
-                Some(header) => known(trace_parent(header)),
-                None => known_of.span_id,
-            },
-            tenant_id: facts.tenant_id.or(known_of.tenant_id),
-            environment: &self.environment,
-            sequence: self.sequence,
-            extra: &event.extra,
-            ..known_of
+        let request_id = request_of(&self.current, &self.started, record.kind, own, options);
+        self.tell_of(request_id, record);
+        record.environment = &self.environment;
+        record.sequence = self.sequence;
+        if let Some(header) = facts.trace {
+            record.trace_id = known(trace_root(header)).or(record.trace_id);
+            record.span_id = known(trace_parent(header));
+        }
+        if facts.tenant_id.is_some() {
+            record.tenant_id = facts.tenant_id;
         }
     }
 
     /// The record of something that nobody logged.
     #[must_use]
     pub fn incident_record<'a>(&'a self, incident: &'a Incident, options: &Options) -> Record<'a> {
-        Record {
+        let mut record = Record {
             kind: incident.kind,
             level: Some(Level::Error),
             message: Some(&incident.message),
             record: Some(&incident.record),
             sample: options.sample.as_ref().map(|_| WHOLE),
-            ..self.known_of(known(&incident.request_id))
-        }
+            ..Record::default()
+        };
+        self.tell_of(known(&incident.request_id), &mut record);
+        record
     }
 
-    /// A record with all that the stream knows of its request.
+    /// Adds all that the stream knows of a request to a record of it.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn known_of<'a>(&'a self, request_id: Option<&'a str>) -> Record<'a> {
+    fn tell_of<'a>(&'a self, request_id: Option<&'a str>, record: &mut Record<'a>) {
         let current = &self.current;
         let is_current = request_id.is_some_and(|id| is_same(id, &current.request_id));
-        let cold_start = match request_id {
+        record.request_id = request_id;
+        record.cold_start = match request_id {
             Some(_) if is_current => Some(current.is_first),
             Some(id) => known(&self.first).map(|first| first == id),
             // Before the first request everything belongs to the cold start.
             None => self.first.is_empty().then_some(true),
         };
-        Record {
-            request_id,
-            trace_id: known(&current.trace_id).filter(|_| is_current),
-            span_id: known(&current.span_id).filter(|_| is_current),
-            tenant_id: known(&current.tenant_id).filter(|_| is_current),
-            cold_start,
-            ..Record::default()
+        if is_current {
+            record.trace_id = known(&current.trace_id);
+            record.span_id = known(&current.span_id);
+            record.tenant_id = known(&current.tenant_id);
         }
     }
 }

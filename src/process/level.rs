@@ -159,6 +159,9 @@ const PAIRS_MAX: usize = 6;
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn of_text(inside: &str) -> Option<Level> {
     let bytes = inside.as_bytes();
+    if let Some(level) = of_node(bytes) {
+        return Some(level);
+    }
     let head = bytes.get(..LOOK_MAX).unwrap_or(bytes);
     match memchr::memchr(b'\\', head) {
         None => of_line(head),
@@ -167,6 +170,30 @@ pub(super) fn of_text(inside: &str) -> Option<Level> {
             let read = plain_beginning(head, first, &mut line);
             of_line(line.get(..read).unwrap_or_default())
         }),
+    }
+}
+
+/// The third field of what Node writes in an invocation, where the time and the request are as long as in every other one.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn of_node(bytes: &[u8]) -> Option<Level> {
+    /// Where the tabs behind the time and the request stand.
+    const TABS: [usize; 2] = [24, 62];
+    /// The longest word.
+    const WORD_MAX: usize = 6;
+    let is_tab = |at: usize| bytes.get(at..at + 2) == Some(b"\\t");
+    if !TABS.into_iter().all(is_tab) || !bytes.first()?.is_ascii_digit() {
+        return None;
+    }
+    let third = bytes.get(64..64 + WORD_MAX)?;
+    let end = third.iter().position(|byte| *byte == b'\\')?;
+    match third.get(..end)? {
+        b"INFO" => Some(Level::Info),
+        b"WARN" => Some(Level::Warn),
+        b"ERROR" => Some(Level::Error),
+        b"DEBUG" => Some(Level::Debug),
+        b"TRACE" => Some(Level::Trace),
+        b"FATAL" => Some(Level::Fatal),
+        _ => None,
     }
 }
 

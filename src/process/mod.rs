@@ -156,7 +156,7 @@ pub fn process<'a, 'body>(
     if let (Err(dropped), false) = (wanted, is_platform) {
         return (Err(dropped), None);
     }
-    let content = match &fields {
+    let mut content = match &fields {
         Some(fields) => {
             platform::line(&event.kind, fields, line);
             Content {
@@ -180,13 +180,10 @@ pub fn process<'a, 'body>(
     }
     masks.reset();
     let level = content.level;
-    let content = match mask_line(&content, options, masks) {
-        Some(line) => {
-            *masked_line = line;
-            content::text(masked_line, reopened)
-        }
-        None => content,
-    };
+    if let Some(line) = mask_line(&content, options, masks) {
+        *masked_line = line;
+        content = content::text(masked_line, reopened);
+    }
     let Rewritten {
         message: new_message,
         record: new_record,
@@ -215,14 +212,17 @@ pub fn process<'a, 'body>(
         }
         facts.trace = masked(facts.trace, options, masks, new_header);
     }
-    let enriched = stream.enrich(event, &facts, options);
     let mut record = Record {
+        timestamp: event.time,
+        kind: &event.kind,
         level,
         message,
         record,
         sample,
-        ..enriched
+        extra: &event.extra,
+        ..Record::default()
     };
+    stream.enrich(&mut record, &facts, options);
     if !options.redact.is_empty() {
         record.request_id = masked(record.request_id, options, masks, new_request);
         record.trace_id = masked(record.trace_id, options, masks, new_trace);
