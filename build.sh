@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: ./build.sh [x86_64|arm64|all] [--direct|--fault]
+usage: ./build.sh [x86_64|arm64|all] [--direct|--fault|--bare]
        ./build.sh demo
 
 Builds the static binary dist/<arch>/brooklet and the layer dist/brooklet-<arch>.zip; without an architecture,
@@ -21,6 +21,8 @@ The same tree lies unzipped in dist/<arch>/layer, to be copied into container im
              shell, and a millisecond faster. brooklet/wrapper finds it there; being a script, it still needs a shell.
   --fault    builds dist/<arch>/brooklet-fault alone, the same program with panics on purpose: the tests of isolation
              need it, and nobody else.
+  --bare     builds dist/<arch>/brooklet-bare alone, which ships what a function logs with nothing added: benches/run
+             measures brooklet beside it.
   demo       builds this machine's layer and shows it at work in a local Lambda.
 
 It takes Rust 1.88 or newer (stable will do), python3 with pip, and a network for the first run. What else it needs
@@ -51,7 +53,7 @@ die() {
 
 # ---- what to do ----
 
-arch='' direct='' fault='' demo=''
+arch='' direct='' feature='' demo=''
 for word; do
   case $word in
     x86_64 | arm64 | all | demo)
@@ -59,12 +61,12 @@ for word; do
       if [ "$word" = demo ]; then demo=yes; else arch=$word; fi
       ;;
     --direct) direct=yes ;;
-    --fault) fault=yes ;;
+    --fault | --bare) feature=${word#--} ;;
     -h | --help) usage; exit 0 ;;
     *) say "error: unknown argument: $word"; usage >&2; exit 2 ;;
   esac
 done
-[ -z "$demo" ] || [ -z "$direct$fault" ] || { usage >&2; exit 2; }
+[ -z "$demo" ] || [ -z "$direct$feature" ] || { usage >&2; exit 2; }
 case ${BUILD_STD:=auto} in auto | prebuilt | source) ;; *) die "BUILD_STD is '$BUILD_STD': take prebuilt or source" ;; esac
 
 case $(uname -m) in
@@ -329,9 +331,9 @@ build() {
     [ "$arch" != x86_64 ] || flags+=(-Cforce-frame-pointers=yes)
     options=(-Zbuild-std=std,panic_unwind -Zbuild-std-features=optimize_for_size,panic-unwind)
   fi
-  if [ -n "$fault" ]; then
-    name=brooklet-fault
-    options+=(--features fault)
+  if [ -n "$feature" ]; then
+    name=brooklet-$feature
+    options+=(--features "$feature")
   fi
   (
     # Flags of the user's own would change the bytes.
@@ -361,7 +363,7 @@ build() {
   cp "$binary" "dist/$arch/.$name"
   chmod 755 "dist/$arch/.$name"
   mv -f "dist/$arch/.$name" "dist/$arch/$name"
-  [ -n "$fault" ] || pack "$arch"
+  [ -n "$feature" ] || pack "$arch"
 }
 
 # The layer and the closing lines. Order, times, modes and level are fixed, so that the bytes are.

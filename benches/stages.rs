@@ -15,9 +15,8 @@ mod input;
 use brooklet::aws::sigv4::{self, Request, Scope};
 use brooklet::digest;
 use brooklet::encode;
-use brooklet::parse;
 use brooklet::process::{
-    self, Fields, Multiline, Options, Pattern, Record, Redact, Sample, Scratch, Stream,
+    self, Fields, Multiline, Options, Pattern, Redact, Sample, Scratch, Stream, bare,
 };
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -66,7 +65,7 @@ fn read(bencher: Bencher<'_, '_>, text: &str) {
 }
 
 /// Runs a batch through parse and encode, with nothing between them.
-fn bare(bencher: Bencher<'_, '_>, text: &str) {
+fn run_bare(bencher: Bencher<'_, '_>, text: &str) {
     let encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
     let mut out = Vec::new();
     bencher
@@ -74,16 +73,7 @@ fn bare(bencher: Bencher<'_, '_>, text: &str) {
         .bench_local(move || {
             out.clear();
             for event in events(text) {
-                let inside = parse::inside(event.record);
-                let record = Record {
-                    timestamp: event.time,
-                    kind: &event.kind,
-                    message: inside,
-                    record: Some(event.record).filter(|_| inside.is_none()),
-                    extra: &event.extra,
-                    ..Record::default()
-                };
-                encoder.encode(&record, &mut out);
+                encoder.encode(&bare::record(&event), &mut out);
             }
             out.len()
         });
@@ -115,7 +105,7 @@ fn text_0_parse(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_1_bare(bencher: Bencher<'_, '_>) {
-    bare(bencher, &lines());
+    run_bare(bencher, &lines());
 }
 
 #[divan::bench]
@@ -154,7 +144,7 @@ fn json_0_parse(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn json_1_bare(bencher: Bencher<'_, '_>) {
-    bare(bencher, &objects());
+    run_bare(bencher, &objects());
 }
 
 #[divan::bench]

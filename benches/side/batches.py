@@ -24,6 +24,21 @@ def made(numbers, at):
 made.count = 0
 
 
+def logger(numbers, _at):
+    """The record of a JSON logger in Lambda's own JSON log format."""
+    number = logger.count = logger.count + 1
+    return {
+        "timestamp": "2026-11-22T10:00:00.123Z",
+        "level": "INFO",
+        "requestId": REQUEST,
+        "message": "order %06d received" % number,
+        "customer": {"id": numbers.randrange(10000), "mail": "a.b@example.com"},
+    }
+
+
+logger.count = 0
+
+
 def logged(lines):
     """Records of real loggers, all of them in an order by chance and then all of them again."""
     order = random.Random(7)
@@ -75,11 +90,12 @@ def write(path, record, batches=BATCHES, records=RECORDS):
 
 
 def write_all(folder, lines):
-    """The three files: lines that one function makes, lines of real loggers, and a batch of a small invocation."""
+    """The files: lines that one function makes, lines of real loggers, JSON of one logger, and a batch of a small invocation."""
     sizes = {}
     for name, record, shape in (
         ("made", made, ()),
         ("real", logged(real_lines(lines)), ()),
+        ("json", logger, ()),
         ("few", made, (1, 5)),
     ):
         sizes[name] = write(os.path.join(folder, name), record, *shape)

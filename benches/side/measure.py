@@ -94,7 +94,7 @@ def arrived(path):
 
 
 def ingest(tools, data, rounds, growth_rounds):
-    """The load, for brooklet, the copy floor and the forwarder; returns the runs, and what brooklet wrote."""
+    """The load, for brooklet, its bare path, the copy floor and the forwarder; returns the runs, and what brooklet wrote."""
     load, cases, wrote = tools["load"], {}, {}
 
     def case(options, variables, command, lines=0):
@@ -123,6 +123,12 @@ def ingest(tools, data, rounds, growth_rounds):
         if "forwarder" in tools:
             forward = {"FORWARDER_ENDPOINT": "http://{sink}/in"}
             cases["forwarder none " + corpus] = case(batches, forward, [tools["forwarder"]], RECORDS)
+    for corpus in ("made", "json"):
+        for compression in ("none", "gzip"):
+            for program in ("bare",) + ("brooklet",) * (corpus == "json"):
+                name = "%s %s %s" % (program, compression, corpus)
+                lines = RECORDS if compression == "none" else 0
+                cases[name] = case(["-b", os.path.join(data, corpus)], brooklet(compression), [tools[program]], lines)
     runs = interleaved(cases, rounds)
     say("growth")
     once = ["-b", os.path.join(data, "made")]

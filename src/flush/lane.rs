@@ -198,6 +198,9 @@ impl Lane {
 
     /// Tells who logs.
     pub(super) fn identify(&mut self, identity: &Identity) {
+        if cfg!(feature = "bare") {
+            return;
+        }
         self.encoder.identify(identity);
         if let Some((_, encoder)) = &mut self.fallback {
             encoder.identify(identity);

@@ -3,6 +3,7 @@
 //! The order is fixed: select, sample, redact, enrich; what is dropped is never looked into further.
 //! This stage must not write bytes of any format, and must not allocate for a record that it only passes on.
 
+pub mod bare;
 mod content;
 mod enrich;
 mod fields;
@@ -135,6 +136,9 @@ pub fn process<'a, 'body>(
     scratch: &'a mut Scratch,
 ) -> (Result<Record<'a>, Dropped<'a>>, Option<Signal<'body>>) {
     stream.begin_event();
+    if cfg!(feature = "bare") && event.kind == "function" {
+        return (Ok(bare::record(event)), None);
+    }
     let raw = event.record;
     let facts = event.facts;
     let is_platform = event.kind.starts_with(platform::PREFIX);
