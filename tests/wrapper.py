@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Starts real runtimes through the wrapper of the layer, with command lines as Lambda's managed runtimes have them.
 
+It must not know what a runtime is besides: a program that gets its arguments, its environment and its signals.
+
     tests/wrapper.py            every case
     tests/wrapper.py WORD ...   the cases whose name holds one of the words
 
@@ -10,23 +12,21 @@ A runtime that this machine does not have is named at the end, and fails the run
 
 import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "rie"))
+sys.path[:0] = [os.path.join(HERE, name) for name in ("rie", "shared")]
 
 import layer  # noqa: E402
+import program as tests  # noqa: E402
 from parameters import Parameters  # noqa: E402
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 SECONDS = 60
 SECRET = "of gold, \"quoted\", ä\n"
 
@@ -133,7 +133,6 @@ def whole_life(bench, command, hook):
     assert "gold" not in said.decode(), "a secret was printed"
 
 
-
 def written(folder, name, text):
     """A file with this text; its path."""
     path = os.path.join(folder, name)
@@ -198,38 +197,25 @@ CASES = [python, node, java, strict, chained]
 
 def main(words):
     """Runs the cases; the exit code says whether all passed."""
-    if any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 0 if words[0] in ("-h", "--help") else 2
-    arch = ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    path = os.environ.get("BROOKLET_LAYER") or os.path.join(HERE, "..", "dist", "brooklet-%s.zip" % arch)
-    if not os.path.isfile(path):
-        sys.exit("wrapper: no layer at %s: build one with ./build.sh %s, or name one in BROOKLET_LAYER" % (path, arch))
-    picked = [case for case in CASES if not words or any(word in case.__name__ for word in words)]
-    if not picked:
-        sys.exit("wrapper: no case is named like %s" % " or ".join(words))
+    shown = tests.helps(words, __doc__)
+    if shown is not None:
+        return shown
+    path = tests.layer("wrapper")
+    picked = tests.picked("wrapper", CASES, words)
     failed, missing = 0, []
     with tempfile.TemporaryDirectory() as opt:
         for part, (mode, content) in layer.read(path).items():
             layer.write(os.path.join(opt, part), mode, content)
         for case in picked:
-            started, problem = time.monotonic(), None
+            started = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    case(Bench(opt), folder)
+                    problem = tests.problem_of(lambda: case(Bench(opt), folder), Missing)
                 except Missing as lack:
                     missing.append("%s: %s" % (case.__name__, lack))
                     print("  SKIPPED %s" % missing[-1], flush=True)
                     continue
-                except AssertionError as failure:
-                    problem = str(failure)[:8000]
-                except Exception:
-                    problem = traceback.format_exc()
-            failed += problem is not None
-            print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
-            if problem:
-                print("\n".join("         " + line for line in problem.splitlines()))
-            sys.stdout.flush()
+            failed += tests.tell(case, started, problem)
     print("wrapper: %d passed, %d failed, %d SKIPPED" % (len(picked) - failed - len(missing), failed, len(missing)))
     for lack in missing:
         print("wrapper: NOT TESTED: %s" % lack)
