@@ -8,11 +8,6 @@ use crate::noise;
 use crate::sink::Sink;
 use std::time::{Duration, Instant};
 
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
-
 /// Whether a record that says this was acknowledged.
 fn has(sink: &Sink, text: &str) -> bool {
     model::records(sink).iter().any(|one| one.says() == text)
@@ -37,7 +32,10 @@ fn adaptive_goes_from_end_to_next_and_back() {
     }
     for number in 8..=12 {
         let (_, hold) = invoke(&mut run, &sink, &format!("frequent {number}"));
-        assert!(hold <= free(), "invocation {number} was held {hold:?}");
+        assert!(
+            hold <= noise::free(),
+            "invocation {number} was held {hold:?}"
+        );
     }
     // What waited goes out beside the next one.
     assert!(has(&sink, "frequent 11"));

@@ -24,11 +24,6 @@ const WHOLE: Promise = Promise {
     last_whole: true,
 };
 
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
-
 /// The budget where a destination is bad.
 const BUDGET_MS: u64 = 300;
 
@@ -586,7 +581,7 @@ fn without_a_hold_no_fault_of_the_matrix_holds_anything_or_costs_the_other() {
             .alone()
             .start();
         for report in live(&mut run) {
-            assert!(report.hold <= free(), "{fault:?}: {:?}", report.hold);
+            assert!(report.hold <= noise::free(), "{fault:?}: {:?}", report.hold);
         }
         run.finish();
         let book = close(&run, &sink, 2);
@@ -608,7 +603,7 @@ fn without_a_hold_a_bad_one_holds_nothing_either() {
             .alone()
             .start();
         for report in live(&mut run) {
-            assert!(report.hold <= free(), "{:?}", report.hold);
+            assert!(report.hold <= noise::free(), "{:?}", report.hold);
         }
         run.finish();
         close(&run, &sinks[1], 2);

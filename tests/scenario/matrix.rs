@@ -29,11 +29,6 @@ const BUDGET_MS: u64 = 200;
 /// What the machine may add to it.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
-
 /// Cells that run at once.
 const SLOTS: usize = 12;
 
@@ -556,13 +551,13 @@ impl Holds {
             *self = Self::default();
             return None;
         }
-        self.held += usize::from(hold > free());
+        self.held += usize::from(hold > noise::free());
         let too_long = if !cell.strategy.holds() {
-            hold > free()
+            hold > noise::free()
         } else {
             // The second may have been awaited because the first was cut by a freeze.
             hold > Duration::from_millis(BUDGET_MS) + GRACE
-                || (cell.target.is_dead() && self.held > 2 && hold > free())
+                || (cell.target.is_dead() && self.held > 2 && hold > noise::free())
         };
         too_long.then(|| format!("invocation {number} was held {hold:?}"))
     }
