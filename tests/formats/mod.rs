@@ -20,7 +20,7 @@ mod renamed;
 mod splunk;
 mod vendors;
 
-use crate::harness::{PATIENCE, Run, Scenario};
+use crate::harness::{PATIENCE, Run};
 use crate::lambda::function::Invocation;
 use crate::lambda::telemetry::Event;
 use crate::model;
@@ -459,20 +459,8 @@ pub(crate) fn feed(
         .option("LOG_LEVEL", "debug")
         .option("FLUSH", "periodic:3600000")
         .option("TELEMETRY_TIMEOUT_MS", "30000");
-    let scenario = with(scenario, options);
-    let mut run = scenario.start();
-    let mut sender = run.lambda.sender();
-    let mut number = 0;
-    for batch in batches {
-        let mut elements = Vec::new();
-        for told in batch {
-            elements.push(told.json(number));
-            number += 1;
-        }
-        let body = format!("[{}]", elements.join(","));
-        let answer = sender.post("POST", "/", body.as_bytes()).expect("answered");
-        assert_eq!(answer.status, 200);
-    }
+    let mut run = feed::with(scenario, options).start();
+    feed::post(&run, batches);
     run.finish();
     let lines: Vec<String> = run.stderr();
     let counters = books::counters(&lines).0;
@@ -482,16 +470,6 @@ pub(crate) fn feed(
         sink,
         counters,
     }
-}
-
-/// A scenario with these options; those without our prefix are any variables.
-fn with(scenario: Scenario, options: &[(&str, &str)]) -> Scenario {
-    options.iter().fold(scenario, |scenario, (name, value)| {
-        match name.strip_prefix("BROOKLET_") {
-            Some(name) => scenario.option(name, value),
-            None => scenario.env(name, value),
-        }
-    })
 }
 
 /// What was received and what brooklet wrote itself is what was delivered, left out or lost by name.

@@ -16,7 +16,7 @@ use crate::lambda::process::Exit;
 use crate::lambda::{InvocationReport, Outcome};
 use crate::noise;
 use crate::sink::Sink;
-use crate::sink::absent::Refusing;
+use crate::sink::place::Place;
 use crate::sink::script::{Deed, Reply, Script};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -290,13 +290,6 @@ fn try_cell(cell: Cell, alone: bool) -> Verdict {
     }
 }
 
-/// A destination, and what keeps it alive.
-struct Place {
-    url: String,
-    sink: Option<Sink>,
-    _refusing: Option<Refusing>,
-}
-
 /// What the poisonous record says.
 const POISON: &str = "this one is poison";
 
@@ -308,20 +301,21 @@ fn tastes(body: &[u8]) -> u16 {
     if found { 400 } else { 200 }
 }
 
-impl Place {
-    fn of(target: Target) -> Self {
-        let script = match target {
-            Target::Healthy => Script::always(Reply::ok()),
-            Target::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
-            Target::Hanging => Script::always(Reply::hang()),
-            Target::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
-            Target::Throttling => {
+impl Target {
+    /// A destination of which this is so.
+    fn place(self) -> Place {
+        let script = match self {
+            Self::Healthy => Script::always(Reply::ok()),
+            Self::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
+            Self::Hanging => Script::always(Reply::hang()),
+            Self::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
+            Self::Throttling => {
                 let throttled = || Reply::status(429).header("Retry-After", "1");
                 Script::first([throttled(), throttled()])
             }
-            Target::Failing => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
-            Target::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
-            Target::Flapping => Script::first([
+            Self::Failing => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
+            Self::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
+            Self::Flapping => Script::first([
                 Reply::ok(),
                 Reply::status(500),
                 Reply::ok(),
@@ -331,32 +325,12 @@ impl Place {
                 Reply::ok(),
                 Reply::status(503).closing(),
             ]),
-            Target::Refusing => {
-                let refusing = Refusing::new();
-                return Self {
-                    url: refusing.url("/logs"),
-                    sink: None,
-                    _refusing: Some(refusing),
-                };
-            }
-            Target::Unresolvable => {
-                return Self {
-                    url: "http://no-such-host.invalid/logs".to_owned(),
-                    sink: None,
-                    _refusing: None,
-                };
-            }
+            Self::Refusing => return Place::refusing(),
+            Self::Unresolvable => return Place::unresolvable(),
         };
-        let sink = Sink::new(script);
-        Self {
-            url: sink.url("/logs"),
-            sink: Some(sink),
-            _refusing: None,
-        }
+        Place::scripted(script)
     }
-}
 
-impl Target {
     /// It never takes anything.
     fn is_dead(self) -> bool {
         matches!(
@@ -469,7 +443,7 @@ fn live(cell: Cell, alone: bool) -> Option<String> {
         strategy,
         function,
     } = cell;
-    let place = Place::of(target);
+    let place = target.place();
     let budget = BUDGET_MS.to_string();
     let port = PORT.fetch_add(1, Ordering::Relaxed).to_string();
     let mut scenario = Scenario::to(&place.url)
