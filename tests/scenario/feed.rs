@@ -170,7 +170,9 @@ pub(crate) fn scenario(sink: &Sink, format: &str, options: &[(&str, &str)]) -> S
         .option("FORMAT", format)
         .option("TYPES", "platform,function,extension")
         .option("PORT", &PORT.fetch_add(1, Ordering::Relaxed).to_string())
-        .unfrozen();
+        .unfrozen()
+        // What is fed is not about the end's limit, and a busy machine needs its time.
+        .lambda(|setup| setup.shutdown_limit = PATIENCE);
     with(scenario, options)
 }
 
