@@ -333,6 +333,14 @@ impl Run {
             .collect()
     }
 
+    /// Whether a line of standard error holds all of this.
+    pub(crate) fn tells(&self, parts: &[&str]) -> bool {
+        let lines = self.stderr();
+        lines
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
     /// Ends the environment if that has not been done, and asserts that no harm was done:
     /// it left when it was told to, with code 0, and not before; it printed no panic; it took every
     /// batch; it kept to its memory and threads; it reported no error to the platform.

@@ -425,6 +425,18 @@ pub(crate) struct Fed {
 }
 
 impl Fed {
+    /// Ends the run and closes the books: every record is accounted for.
+    fn close(mut run: Run, sink: Sink) -> Self {
+        run.finish();
+        let counters = books::counters(&run.stderr());
+        books::assert_balance(&counters);
+        Self {
+            run,
+            sink,
+            counters: counters.0,
+        }
+    }
+
     /// A counter.
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.counters[name]
@@ -439,10 +451,7 @@ impl Fed {
 
     /// Whether a line of standard error holds all of this.
     pub(crate) fn tells(&self, parts: &[&str]) -> bool {
-        let lines = self.run.stderr();
-        lines
-            .iter()
-            .any(|line| parts.iter().all(|part| line.contains(part)))
+        self.run.tells(parts)
     }
 }
 
@@ -459,34 +468,7 @@ pub(crate) fn feed(
         .option("LOG_LEVEL", "debug")
         .option("FLUSH", "periodic:3600000")
         .option("TELEMETRY_TIMEOUT_MS", "30000");
-    let mut run = feed::with(scenario, options).start();
+    let run = feed::with(scenario, options).start();
     feed::post(&run, batches);
-    run.finish();
-    let lines: Vec<String> = run.stderr();
-    let counters = books::counters(&lines).0;
-    assert_balance(&counters);
-    Fed {
-        run,
-        sink,
-        counters,
-    }
-}
-
-/// What was received and what brooklet wrote itself is what was delivered, left out or lost by name.
-fn assert_balance(counters: &HashMap<String, u64>) {
-    let sum = |names: &[&str]| -> u64 { names.iter().map(|name| counters[*name]).sum() };
-    assert_eq!(
-        sum(&["received", "own"]),
-        sum(&[
-            "delivered",
-            "filtered",
-            "joined",
-            "unreadable",
-            "refused",
-            "dead_lettered",
-            "dropped_by_buffer",
-            "dropped_at_shutdown",
-        ]),
-        "{counters:?}"
-    );
+    Fed::close(run, sink)
 }

@@ -6,7 +6,6 @@
 use super::{Case, Common, Fed, Object, Payload, assert_file, elements, expected, payload};
 use crate::harness::PATIENCE;
 use crate::model;
-use crate::scenario::books;
 use crate::scenario::feed::{self as told, Told, event, json, line};
 use crate::sink::script::{Reply, Script};
 use crate::sink::{Received, Sink};
@@ -572,17 +571,10 @@ fn feed(sink: Sink, format: &str, options: &[(&str, &str)], batches: &[Vec<Told>
     let scenario = told::scenario(&sink, format, &[])
         .option("LOG_LEVEL", "debug")
         .option("FLUSH", "periodic:3600000");
-    let mut run = told::with(scenario, options).start();
+    let run = told::with(scenario, options).start();
     assert!(run.lambda.drained(PATIENCE), "init was not delivered");
     told::post(&run, batches);
-    run.finish();
-    let counters = books::counters(&run.stderr()).0;
-    super::assert_balance(&counters);
-    Fed {
-        run,
-        sink,
-        counters,
-    }
+    Fed::close(run, sink)
 }
 
 /// What a sink acknowledged.

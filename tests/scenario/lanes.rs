@@ -2,7 +2,7 @@
 //!
 //! Must not look into what one destination alone does; that is the matter of the other scenarios.
 
-use super::books::{self, Book, LOG_LEVEL, Promise};
+use super::books::{self, Book, LOG_LEVEL, Promise, WHOLE};
 use super::matrix::{self, Target};
 use crate::harness::{MEMORY, PATIENCE, Run, Scenario, binary, ships};
 use crate::lambda::InvocationReport;
@@ -17,12 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
 
 /// The budget where a destination is bad.
 const BUDGET_MS: u64 = 300;

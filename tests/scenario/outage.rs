@@ -1,6 +1,6 @@
 //! A destination that is away: what it costs an invocation, when it is tried again, what is lost of it.
 
-use super::books::{self, LOG_LEVEL, Promise};
+use super::books::{self, LOG_LEVEL, Promise, WHOLE};
 use crate::harness::{Run, Scenario, binary};
 use crate::lambda::function::Invocation;
 use crate::lambda::setup::Launch;
@@ -11,17 +11,6 @@ use crate::sink::script::{Deed, Reply, Script};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
-
-/// Whether a record that says this was acknowledged.
-fn has(sink: &Sink, text: &str) -> bool {
-    model::records(sink).iter().any(|one| one.says() == text)
-}
 
 /// A directory that stands for `/opt`, whose extension is the binary in a world where no name is ever answered for:
 /// the only name server is an address kept for documentation. `None` where a user may not make such a world.
@@ -242,7 +231,7 @@ fn a_destination_that_is_back_is_found_by_one_probe_beside_an_invocation() {
         "the probe was not beside an invocation"
     );
     run.invoke(&Invocation::line("held again"));
-    assert!(has(&sink, "held again"), "`end` is not back");
+    assert!(model::has(&sink, "held again"), "`end` is not back");
     run.finish();
     books::close(&run, Some(&sink), WHOLE);
 }

@@ -1,18 +1,12 @@
 //! What a destination refuses for good: the culprit is found, dropped or put aside, and blocks nothing.
 
-use super::books::{self, Book, LOG_LEVEL, Promise};
+use super::books::{self, Book, LOG_LEVEL, Promise, WHOLE};
 use crate::harness::{Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model;
 use crate::sink::Sink;
 use crate::sink::script::{Deed, Reply, Script};
 use std::time::Duration;
-
-/// Every answer was heard and nothing but what was refused may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
 
 /// 400 as long as a record that says `poison` is there.
 fn tastes(body: &[u8]) -> u16 {
