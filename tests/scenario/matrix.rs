@@ -17,7 +17,7 @@ use crate::lambda::{InvocationReport, Outcome};
 use crate::noise;
 use crate::sink::Sink;
 use crate::sink::place::Place;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -292,14 +292,6 @@ fn try_cell(cell: Cell, alone: bool) -> Verdict {
 
 /// What the poisonous record says.
 const POISON: &str = "this one is poison";
-
-/// 400 as long as the poisonous record is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body
-        .windows(POISON.len())
-        .any(|window| window == POISON.as_bytes());
-    if found { 400 } else { 200 }
-}
 
 impl Target {
     /// A destination of which this is so.
