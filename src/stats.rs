@@ -122,7 +122,27 @@ const LOSSES: [&str; 9] = [
     "panics",
 ];
 
+/// The counters that tell what became of a record.
+const ENDS: [&str; 8] = [
+    "unreadable",
+    "filtered",
+    "joined",
+    "delivered",
+    "refused",
+    "dead_lettered",
+    "dropped_by_buffer",
+    "dropped_at_shutdown",
+];
+
 impl Stats {
+    /// Records of which nothing has become yet: they wait, or are in a thread's hand.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let all = self.received.get().saturating_add(self.own.get());
+        let ended = self.each().filter(|(name, _)| ENDS.contains(name));
+        ended.fold(all, |open, (_, value)| open.saturating_sub(value))
+    }
+
     /// The sum of all losses.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -161,6 +181,31 @@ mod tests {
             stats.losses().as_deref(),
             Some("refused=1 dropped_by_platform=7")
         );
+    }
+
+    #[test]
+    fn a_record_is_open_until_it_is_known_what_became_of_it() {
+        let stats = Stats::default();
+        stats.received.add(10);
+        stats.own.add(1);
+        stats.parsed.add(10);
+        stats.encoded.add(9);
+        assert_eq!(stats.open(), 11);
+        for counter in [
+            &stats.unreadable,
+            &stats.filtered,
+            &stats.joined,
+            &stats.delivered,
+            &stats.refused,
+            &stats.dead_lettered,
+            &stats.dropped_by_buffer,
+            &stats.dropped_at_shutdown,
+        ] {
+            counter.add(1);
+        }
+        assert_eq!(stats.open(), 3);
+        stats.delivered.add(3);
+        assert_eq!(stats.open(), 0);
     }
 
     #[test]

@@ -113,8 +113,7 @@ pub fn chance() -> u64 {
 }
 
 /// A name that no other environment has: 16 hex digits from the system's random source, read anew at each call.
-#[must_use]
-pub fn unique() -> String {
+fn unique() -> String {
     let mut bytes = [0_u8; 8];
     let read = std::fs::File::open("/dev/urandom")
         .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut bytes));

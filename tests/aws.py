@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ships to services of AWS as moto imitates them, with every signature recomputed, and reads everything back with AWS's own SDK.
 
-It fetches moto and the SDK once, and needs no other network.
+It fetches moto and the SDK once, and needs no other network. It must not know what a case checks.
 
     tests/aws.py           every case
     tests/aws.py WORD ...  the cases whose name holds one of the words
@@ -12,21 +12,20 @@ Each module of tests/aws/ that has a list CASES adds its cases; each is called w
 
 import importlib
 import os
-import platform
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, name) for name in ("aws", "otlp", "rie")]
+sys.path[:0] = [os.path.join(HERE, name) for name in ("aws", "otlp", "rie", "shared")]
 
 import environment  # noqa: E402
 import fetch  # noqa: E402
+import program  # noqa: E402
 import server  # noqa: E402
+import wheels  # noqa: E402
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 # In the order in which they are passed.
 MODULES = ["destinations", "signed", "references"]
 
@@ -44,39 +43,26 @@ class Bench:
 
 def main(words):
     """Runs the cases; the exit code says whether all passed."""
-    if any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 0 if words[0] in ("-h", "--help") else 2
-    arch = ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    binary = os.environ.get("BROOKLET_BINARY") or os.path.join(HERE, "..", "dist", arch, "brooklet")
-    if not os.path.isfile(binary):
-        sys.exit("aws: no binary at %s: build one with ./build.sh %s, or name one in BROOKLET_BINARY" % (binary, arch))
+    shown = program.helps(words, __doc__)
+    if shown is not None:
+        return shown
+    binary = program.binary("aws")
     try:
         folder = fetch.packages()
-    except fetch.Unavailable as problem:
+    except wheels.Unavailable as problem:
         sys.exit("aws: %s" % problem)
     cases = [case for name in MODULES for case in importlib.import_module(name).CASES]
-    picked = [case for case in cases if not words or any(word in case.__name__ for word in words)]
-    if not picked:
-        sys.exit("aws: no case is named like %s" % " or ".join(words))
+    picked = program.picked("aws", cases, words)
     failed = 0
     with tempfile.TemporaryFile() as log, server.Server(folder, log) as services:
-        bench = Bench(os.path.abspath(binary), services)
+        bench = Bench(binary, services)
         for case in picked:
-            started, problem = time.monotonic(), None
-            try:
-                case(bench)
-            except AssertionError as failure:
-                problem = str(failure)[:8000]
-            except Exception:
-                problem = traceback.format_exc()
-            failed += problem is not None
-            print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
-            if problem:
+            started = time.monotonic()
+            problem = program.problem_of(lambda: case(bench))
+            if problem is not None:
                 log.seek(max(0, log.tell() - 1000))
                 problem += "\nmoto said: " + log.read().decode(errors="replace")
-                print("\n".join("         " + line for line in problem.splitlines()))
-            sys.stdout.flush()
+            failed += program.tell(case, started, problem)
     print("aws: %d passed, %d failed" % (len(picked) - failed, failed), flush=True)
     return 1 if failed else 0
 

@@ -6,10 +6,12 @@
 use crate::lambda::function::{Ending, Invocation};
 use crate::lambda::process::Exit;
 use crate::lambda::setup::{Fault, InitializationType, Launch, LogFormat, Setup};
+use crate::lambda::telemetry::Delivery;
 use crate::lambda::{
     InitFailure, InitReport, InvocationReport, Lambda, Outcome, ShutdownReport, api,
 };
 use crate::model;
+use crate::noise;
 use crate::sink::Sink;
 use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a loaded machine may add to a hold in tests that do not measure it.
 const SLACK: Duration = Duration::from_millis(500);
+
+/// The latest after SHUTDOWN that the platform was seen to send; who ends without later telemetry does no harm.
+const LAST_TELEMETRY: Duration = Duration::from_millis(40);
 
 /// The memory no scenario may exceed with the release binary.
 pub(crate) const MEMORY: u64 = 12 * 1024 * 1024;
@@ -210,7 +215,7 @@ impl Scenario {
     }
 
     fn begin(self) -> (Run, Result<InitReport, InitFailure>) {
-        crate::noise::listen();
+        noise::listen();
         let quiet = if self.alone {
             Quiet::Alone {
                 _guard: QUIET
@@ -275,7 +280,7 @@ impl Run {
             Ending::Crash => Outcome::FunctionCrashed,
         };
         assert_eq!(report.outcome, expected, "{}", self.printed());
-        let most = crate::noise::at_worst(self.budget + self.slack);
+        let most = noise::at_worst(self.budget + self.slack);
         // What a reset takes belongs to the shutdown, not to the hold.
         if report.outcome == Outcome::Finished {
             assert!(
@@ -328,6 +333,14 @@ impl Run {
             .collect()
     }
 
+    /// Whether a line of standard error holds all of this.
+    pub(crate) fn tells(&self, parts: &[&str]) -> bool {
+        let lines = self.stderr();
+        lines
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
     /// Ends the environment if that has not been done, and asserts that no harm was done:
     /// it left when it was told to, with code 0, and not before; it printed no panic; it took every
     /// batch; it kept to its memory and threads; it reported no error to the platform.
@@ -376,8 +389,8 @@ impl Run {
             .lambda
             .deliveries()
             .into_iter()
-            .filter(|delivery| delivery.result != Ok(200))
-            .map(|delivery| (delivery.result, delivery.events.len()))
+            .filter(|delivery| delivery.result != Ok(200) && !came_too_late(delivery))
+            .map(|delivery| (delivery.result, delivery.events.len(), delivery.since_end))
             .collect();
         assert!(
             refused.is_empty(),
@@ -410,6 +423,12 @@ impl Run {
             );
         }
     }
+}
+
+/// Whether nobody was there any more to take a batch, and nobody had to be: this machine sent it later than any platform would.
+fn came_too_late(delivery: &Delivery) -> bool {
+    let late = |since: Duration| noise::at_worst(since) > LAST_TELEMETRY;
+    delivery.result.is_err() && delivery.since_end.is_some_and(late)
 }
 
 /// An unpacked layer in a directory of its own.

@@ -250,6 +250,11 @@ pub(crate) fn pieces<'a>(request: &Received, body: &'a str) -> Vec<&'a str> {
     }
 }
 
+/// Whether a record that says this was acknowledged.
+pub(crate) fn has(sink: &Sink, text: &str) -> bool {
+    records(sink).iter().any(|one| one.says() == text)
+}
+
 /// The records of every request that was acknowledged, in order, without brooklet's own.
 pub(crate) fn records(sink: &Sink) -> Vec<Record> {
     acknowledged(sink, false)

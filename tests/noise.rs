@@ -52,6 +52,11 @@ pub(crate) fn at_worst(limit: Duration) -> Duration {
     limit + WAKES * lateness(|all| all.iter().max().copied())
 }
 
+/// An invocation that nobody holds is over so soon.
+pub(crate) fn free() -> Duration {
+    at_worst(Duration::from_millis(5))
+}
+
 /// The limit, and what this machine's lateness may have added to it as a rule.
 pub(crate) fn as_a_rule(limit: Duration) -> Duration {
     let middle = |all: &mut Vec<Duration>| {

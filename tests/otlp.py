@@ -3,6 +3,7 @@
 
 What the real binary makes of known and of random events is decoded, compared with the events, and written again by the
 classes: the bytes must be the same. It fetches the classes and the agent once, and needs no other network.
+It must not judge by a model of its own: tests/formats/otlp.rs does.
 
     tests/otlp.py           every case
     tests/otlp.py WORD ...  the cases whose name holds one of the words
@@ -14,24 +15,23 @@ import base64
 import gzip
 import json
 import os
-import platform
 import random
 import socket
 import subprocess
 import sys
 import threading
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "otlp"), os.path.join(HERE, "rie")]
+sys.path[:0] = [os.path.join(HERE, name) for name in ("otlp", "rie", "shared")]
 
 import environment  # noqa: E402
 import fetch  # noqa: E402
+import program  # noqa: E402
 import sink  # noqa: E402
+import wheels  # noqa: E402
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 FORMATS = {"otlp": "application/x-protobuf", "otlp-json": "application/json"}
 SECONDS = 20
 
@@ -287,34 +287,19 @@ CASES = [
 
 def main(words):
     """Runs the cases; the exit code says whether all passed."""
-    if any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 0 if words[0] in ("-h", "--help") else 2
-    arch = ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    binary = os.environ.get("BROOKLET_BINARY") or os.path.join(HERE, "..", "dist", arch, "brooklet")
-    if not os.path.isfile(binary):
-        sys.exit("otlp: no binary at %s: build one with ./build.sh %s, or name one in BROOKLET_BINARY" % (binary, arch))
+    shown = program.helps(words, __doc__)
+    if shown is not None:
+        return shown
+    binary = program.binary("otlp")
     try:
-        bench = Bench(os.path.abspath(binary), fetch.packages())
-    except fetch.Unavailable as problem:
+        bench = Bench(binary, fetch.packages())
+    except wheels.Unavailable as problem:
         sys.exit("otlp: %s" % problem)
-    picked = [case for case in CASES if not words or any(word in case.__name__ for word in words)]
-    if not picked:
-        sys.exit("otlp: no case is named like %s" % " or ".join(words))
+    picked = program.picked("otlp", CASES, words)
     failed = 0
     for case in picked:
-        started, problem = time.monotonic(), None
-        try:
-            case(bench)
-        except AssertionError as failure:
-            problem = str(failure)[:8000]
-        except Exception:
-            problem = traceback.format_exc()
-        failed += problem is not None
-        print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
-        if problem:
-            print("\n".join("         " + line for line in problem.splitlines()))
-        sys.stdout.flush()
+        started = time.monotonic()
+        failed += program.tell(case, started, program.problem_of(lambda: case(bench)))
     print("otlp: %d passed, %d failed" % (len(picked) - failed, failed), flush=True)
     return 1 if failed else 0
 

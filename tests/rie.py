@@ -15,19 +15,18 @@ import os
 import platform
 import sys
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "rie"))
+sys.path[:0] = [os.path.join(HERE, name) for name in ("rie", "shared")]
 
 import cases  # noqa: E402
 import emulator  # noqa: E402
 import fetch  # noqa: E402
 import layer  # noqa: E402
+import program as tests  # noqa: E402
 import sandbox  # noqa: E402
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 # The emulator stops for good when a batch is due while the one before is still being answered. A busy machine can
 # cause that as well as a slow listener, so a case gets this many tries, and every lost one is shown.
 TRIES = 5
@@ -38,23 +37,15 @@ def chosen(words):
     return [case for case in cases.CASES if not words or any(word in case.__name__ for word in words)]
 
 
-def find_layer(arch):
-    """The path of the layer under test, or a message that says how to get one."""
-    path = os.environ.get("BROOKLET_LAYER") or os.path.join(HERE, "..", "dist", "brooklet-%s.zip" % arch)
-    if not os.path.isfile(path):
-        sys.exit("rie: no layer at %s: build one with ./build.sh %s, or name one in BROOKLET_LAYER" % (path, arch))
-    return os.path.abspath(path)
-
-
 def outside(words):
     """Prepares all that needs the machine as it is, then runs this script again inside the namespace."""
     machine = platform.machine().lower()
-    arch = ARCHITECTURES.get(machine)
+    arch = tests.ARCHITECTURES.get(machine)
     if sys.platform != "linux" or arch is None:
         sys.exit("rie: the emulator runs on Linux on x86_64 and arm64, not on %s %s" % (sys.platform, machine))
     if not chosen(words):
         sys.exit("rie: no case is named like %s; --list shows the names" % " or ".join(words))
-    path = find_layer(arch)
+    path = tests.layer("rie")
     try:
         inner = sandbox.command()
         program = fetch.emulator(arch)
@@ -68,16 +59,11 @@ def attempt(case, parts, program):
     """Runs one case until the emulator does not give up; returns None or the text of the failure."""
     for left in reversed(range(TRIES)):
         try:
-            case(parts, program)
-            return None
+            return tests.problem_of(lambda: case(parts, program), emulator.GaveUp)
         except emulator.GaveUp as problem:
             if left == 0:
                 return "%s, in each of %d tries" % (problem, TRIES)
             print("  again  %s: %s" % (case.__name__, problem), flush=True)
-        except AssertionError as problem:
-            return str(problem)
-        except Exception:
-            return traceback.format_exc()
         finally:
             sandbox.end_all()
     return None
@@ -93,12 +79,7 @@ def inside(path, program, words):
     picked = chosen(words)
     for case in picked:
         started = time.monotonic()
-        problem = attempt(case, parts, program)
-        failed += problem is not None
-        print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
-        if problem:
-            print("\n".join("         " + line for line in problem.splitlines()))
-        sys.stdout.flush()
+        failed += tests.tell(case, started, attempt(case, parts, program))
     print("rie: %d passed, %d failed" % (len(picked) - failed, failed), flush=True)
     return 1 if failed else 0
 
@@ -111,10 +92,8 @@ def main(words):
         for case in cases.CASES:
             print("%-45s %s" % (case.__name__, (case.__doc__ or "").split("\n")[0]))
         return 0
-    if any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 0 if words[0] in ("-h", "--help") else 2
-    return outside(words)
+    shown = tests.helps(words, __doc__)
+    return outside(words) if shown is None else shown
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Rules about the source that the compiler does not know: who imports whom, and what has a single owner.
 //!
-//! It reads `src/` as text, comments and tests left out; it must not judge style.
+//! It reads `src/` as text, comments and tests left out, and what else names its parts; it must not judge style.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,24 +36,35 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// Lines of code, tests and comments left out, above which a file must say why.
 const LINES_MAX: usize = 400;
 
+/// The text of a file by its path from the root.
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// Every source file, as its path below `src/` and its text.
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    rust("src")
+}
+
+/// Every file of Rust below a folder, as its path there and its text.
+fn rust(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder of src") {
+        for entry in fs::read_dir(&folder).expect("a folder of the root") {
             let path: PathBuf = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
-                let name = path.strip_prefix(&root).expect("below src");
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let name = path.strip_prefix(&root).expect("below it");
                 let text = fs::read_to_string(&path).expect("text");
                 files.push((name.to_string_lossy().into_owned(), text));
             }
         }
     }
-    assert!(files.len() > 20, "src was not found");
+    assert!(files.len() > 20, "{folder} was not found");
     files.sort();
     files
 }
@@ -187,8 +198,7 @@ fn every_file_opens_with_what_it_is_for_and_stays_short() {
 
 #[test]
 fn every_dependency_carries_its_reason_and_no_default_features() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let manifest = fs::read_to_string(path).expect("Cargo.toml");
+    let manifest = read("Cargo.toml");
     let (mut inside, mut before, mut seen) = (false, "", 0);
     for line in manifest.lines() {
         if line.starts_with('[') {
@@ -206,7 +216,7 @@ fn every_dependency_carries_its_reason_and_no_default_features() {
 #[test]
 fn every_test_that_readme_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let readme = read("README.md");
     let mut seen = 0;
     for line in readme.lines().filter(|line| line.starts_with('|')) {
         for word in line.split('`').filter(|word| word.ends_with(".rs")) {
@@ -220,4 +230,43 @@ fn every_test_that_readme_names_is_there() {
         }
     }
     assert!(seen > 30, "{seen} names");
+}
+
+/// The modules that a program of the tests has.
+fn modules(program: &str) -> Vec<String> {
+    let lines = program.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_fuzz_target_has_all_that_the_tests_modules_need() {
+    // It is built by hand alone, so nothing else would say what it lacks.
+    const OF_THE_TESTS_ALONE: [&str; 2] = ["options", "tidy"];
+    let target = modules(&read("fuzz/fuzz_targets/formats.rs"));
+    let mut wanted = modules(&read("tests/main.rs"));
+    wanted.retain(|name| !OF_THE_TESTS_ALONE.contains(&name.as_str()));
+    assert_eq!(target, wanted);
+
+    let (ours, its) = (read("Cargo.toml"), read("fuzz/Cargo.toml"));
+    let files = rust("tests");
+    let crates = ours.lines().filter_map(|line| line.split_once(" = {"));
+    let mut seen = 0;
+    for (name, _) in crates {
+        let word = format!("{}::", name.replace('-', "_"));
+        let needed = files.iter().any(|(path, text)| {
+            let alone = OF_THE_TESTS_ALONE.contains(&path.trim_end_matches(".rs"));
+            !alone
+                && code(text)
+                    .split([' ', '(', '&', '<'])
+                    .any(|part| part.starts_with(&word))
+        });
+        if needed {
+            assert!(its.contains(&format!("\n{name} = ")), "it lacks {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen} crates");
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Starts real runtimes through the wrapper of the layer, with command lines as Lambda's managed runtimes have them.
 
+It must not know what a runtime is besides: a program that gets its arguments, its environment and its signals.
+
     tests/wrapper.py            every case
     tests/wrapper.py WORD ...   the cases whose name holds one of the words
 
@@ -10,37 +12,41 @@ A runtime that this machine does not have is named at the end, and fails the run
 
 import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "rie"))
+sys.path[:0] = [os.path.join(HERE, name) for name in ("rie", "shared")]
 
 import layer  # noqa: E402
+import program as tests  # noqa: E402
 from parameters import Parameters  # noqa: E402
 
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 SECONDS = 60
 SECRET = "of gold, \"quoted\", ä\n"
 
 # Each program tells what it was started with as one line of JSON, says when it gets SIGTERM, and ends with 7.
+# The signal may come as soon as the line can be read: in the middle of print, which python does not let a handler call
+# again, or just before a signal would be waited for; so the handler writes for itself, and the signal is also a byte.
 PYTHON = """
 import json, os, signal, sys
 def end(*_):
-    print("terminated", flush=True)
+    os.write(1, b"terminated\\n")
     os._exit(7)
+came, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
 signal.signal(signal.SIGTERM, end)
 told = {"arguments": sys.argv[1:], "hooked": getattr(sys, "hooked", None), "pid": os.getpid()}
 names = ("KEY", "PLAIN", "ADDED", "BAD", "PYTHONPATH")
 print(json.dumps({**told, **{name: os.environ.get(name) for name in names}}), flush=True)
-signal.pause()
+while True:
+    os.read(came, 1)
 """
 NODE = """
 process.on('SIGTERM', () => { console.log('terminated'); process.exit(7); });
@@ -127,11 +133,10 @@ def whole_life(bench, command, hook):
         "ADDED": "for it alone", "BAD": "secret:ssm:/nobody", name: hooked,
     }
     assert told == expected, "%s\nis not\n%s" % (told, expected)
-    assert rest == b"terminated\n" and process.returncode == 7, "%r %r" % (rest, process.returncode)
+    assert rest == b"terminated\n" and process.returncode == 7, "%r %r %s" % (rest, process.returncode, said.decode())
     lines = [line for line in said.decode().splitlines() if not line.startswith("Picked up JAVA_TOOL_OPTIONS")]
     assert lines == ["brooklet: error: BAD: ssm:/nobody: there is no such parameter"], said.decode()
     assert "gold" not in said.decode(), "a secret was printed"
-
 
 
 def written(folder, name, text):
@@ -198,38 +203,25 @@ CASES = [python, node, java, strict, chained]
 
 def main(words):
     """Runs the cases; the exit code says whether all passed."""
-    if any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 0 if words[0] in ("-h", "--help") else 2
-    arch = ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    path = os.environ.get("BROOKLET_LAYER") or os.path.join(HERE, "..", "dist", "brooklet-%s.zip" % arch)
-    if not os.path.isfile(path):
-        sys.exit("wrapper: no layer at %s: build one with ./build.sh %s, or name one in BROOKLET_LAYER" % (path, arch))
-    picked = [case for case in CASES if not words or any(word in case.__name__ for word in words)]
-    if not picked:
-        sys.exit("wrapper: no case is named like %s" % " or ".join(words))
+    shown = tests.helps(words, __doc__)
+    if shown is not None:
+        return shown
+    path = tests.layer("wrapper")
+    picked = tests.picked("wrapper", CASES, words)
     failed, missing = 0, []
     with tempfile.TemporaryDirectory() as opt:
         for part, (mode, content) in layer.read(path).items():
             layer.write(os.path.join(opt, part), mode, content)
         for case in picked:
-            started, problem = time.monotonic(), None
+            started = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    case(Bench(opt), folder)
+                    problem = tests.problem_of(lambda: case(Bench(opt), folder), Missing)
                 except Missing as lack:
                     missing.append("%s: %s" % (case.__name__, lack))
                     print("  SKIPPED %s" % missing[-1], flush=True)
                     continue
-                except AssertionError as failure:
-                    problem = str(failure)[:8000]
-                except Exception:
-                    problem = traceback.format_exc()
-            failed += problem is not None
-            print("  %s %s (%.1f s)" % ("FAILED" if problem else "ok    ", case.__name__, time.monotonic() - started))
-            if problem:
-                print("\n".join("         " + line for line in problem.splitlines()))
-            sys.stdout.flush()
+            failed += tests.tell(case, started, problem)
     print("wrapper: %d passed, %d failed, %d SKIPPED" % (len(picked) - failed - len(missing), failed, len(missing)))
     for lack in missing:
         print("wrapper: NOT TESTED: %s" % lack)

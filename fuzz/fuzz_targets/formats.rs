@@ -19,6 +19,8 @@ mod harness;
 mod lambda;
 #[path = "../../tests/model.rs"]
 mod model;
+#[path = "../../tests/noise.rs"]
+mod noise;
 #[path = "../../tests/scenario/mod.rs"]
 mod scenario;
 #[path = "../../tests/sink/mod.rs"]

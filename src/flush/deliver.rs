@@ -225,7 +225,6 @@ impl Lane {
             let culprits = self.buffer.batch(usize::MAX, 0, refused);
             self.refuse(culprits, why, deadline);
         }
-        self.show_waiting();
         // What was refused stood in the way of the others: they are sent at once, unless one culprit follows another.
         let in_the_way = refused > 0 && self.culprits < CULPRITS_MAX;
         self.culprits = self.culprits.saturating_add(u32::from(refused > 0));
@@ -279,7 +278,6 @@ impl Lane {
     /// Takes records out of the buffer.
     fn release(&mut self, records: usize) {
         self.buffer.release(records);
-        self.show_waiting();
         self.unsure = self.unsure.saturating_sub(records);
         let more = self.records_max.saturating_mul(2);
         self.records_max = more.min(self.options.batch_records);

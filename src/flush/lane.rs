@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 use crate::diag;
 use crate::encode::{self, Encode, Format};
 use crate::fault;
-use crate::link::{Found, Gauge, Hurry};
+use crate::link::{Found, Hurry};
 use crate::process::{Identity, Record, Stream};
 use crate::send::{self, Breaker, Destination};
 use crate::stats::Stats;
@@ -66,8 +66,6 @@ pub(super) struct Lane {
     pub(super) options: Options,
     /// What is counted.
     pub(super) stats: Arc<Stats>,
-    /// Where others see how many records wait.
-    pub(super) shown: Gauge,
     /// Writes records.
     pub(super) encoder: Box<dyn Encode>,
     /// What waits.
@@ -106,10 +104,9 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that has sent nothing.
-    pub(super) fn new(options: Options, stats: Arc<Stats>, shown: Gauge, hurry: Hurry) -> Self {
+    pub(super) fn new(options: Options, stats: Arc<Stats>, hurry: Hurry) -> Self {
         Self {
             stats,
-            shown,
             encoder: (options.format.encoder)(&options.encode),
             buffer: Buffer::new(options.buffer_bytes),
             destination: Destination::new(options.destination.clone(), hurry.clone()),
@@ -189,11 +186,6 @@ impl Lane {
             number => format!("{environment}-own{number}"),
         };
         Stream::new(environment.to_owned())
-    }
-
-    /// Lets others see how many records wait.
-    pub(super) fn show_waiting(&self) {
-        self.shown.set(self.waiting());
     }
 
     /// Tells who logs.

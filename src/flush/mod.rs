@@ -126,12 +126,7 @@ impl Flusher {
     /// A flusher that has seen nothing.
     #[must_use]
     pub fn new(options: Options, identity: Identity, link: FlushEnd, stats: Arc<Stats>) -> Self {
-        let mut lane = Lane::new(
-            options.lane.clone(),
-            Arc::clone(&stats),
-            link.waiting(),
-            link.hurry(),
-        );
+        let mut lane = Lane::new(options.lane.clone(), Arc::clone(&stats), link.hurry());
         lane.identify(&identity);
         Self {
             intake: Intake::new(options.process.clone()),
@@ -209,7 +204,6 @@ impl Flusher {
 
     /// Lets the main thread see how the lane is.
     fn publish(&self) {
-        self.lane.show_waiting();
         self.link
             .publish(self.lane.is_crowded(), self.lane.is_paused());
     }

@@ -128,11 +128,9 @@ fn advance(
 /// Counts what a lane will not look into any more; one that is still at it cannot give its own account in time.
 fn count_rest(lane: &LaneEnd, stats: &Stats, finished: bool) {
     if !finished {
-        let in_hand = lane.backlog.events_in_hand();
-        stats.received.add(in_hand);
-        stats
-            .dropped_at_shutdown
-            .add(lane.backlog.waiting() + in_hand);
+        stats.received.add(lane.backlog.events_in_hand());
+        let open = usize::try_from(stats.open()).unwrap_or(usize::MAX);
+        stats.dropped_at_shutdown.add(open);
     }
     while let Some(body) = lane.left_body() {
         let left = parse::count(&body.bytes);

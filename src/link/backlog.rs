@@ -21,8 +21,6 @@ pub struct Backlog {
     crowded: AtomicBool,
     /// The destination is left alone after failures.
     paused: AtomicBool,
-    /// Records that wait in the destination's buffer.
-    waiting: Gauge,
     /// Events of the body in the flush thread's hand that are still to be taken, while it does something else.
     in_hand: AtomicUsize,
     /// When something of the stream was lost last, in milliseconds since 1970.
@@ -31,17 +29,6 @@ pub struct Backlog {
     stuck: AtomicBool,
     /// The environment ends: whoever waits for an answer should not.
     hurry: Hurry,
-}
-
-/// A number that one thread sets and others read.
-#[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicUsize>);
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(&self, number: usize) {
-        self.0.store(number, Ordering::Release);
-    }
 }
 
 /// How many batches were taken that the platform has no answer to yet.
@@ -152,11 +139,6 @@ impl Backlog {
         self.in_hand.store(events, Ordering::Release);
     }
 
-    /// Where the lane says how many records wait.
-    pub(super) fn gauge(&self) -> Gauge {
-        self.waiting.clone()
-    }
-
     /// Whether the destination's buffer is more than half full.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
@@ -185,12 +167,6 @@ impl Backlog {
     #[must_use]
     pub fn hurry(&self) -> &Hurry {
         &self.hurry
-    }
-
-    /// Records that wait in the destination's buffer, as of the last payload or turn.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.0.load(Ordering::Acquire)
     }
 
     /// Since when a body waits for the flush thread, in milliseconds since 1970.

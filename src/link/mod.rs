@@ -26,7 +26,7 @@ use crossbeam_channel::{
     Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select_biased,
 };
 
-pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Gauge, Hurry, Owed};
+pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Hurry, Owed};
 pub use self::found::{Found, KeepEnd, keys};
 pub use self::threads::{HURRY_SLICE, spawn, within};
 use crate::time::Deadline;
@@ -362,12 +362,6 @@ impl FlushEnd {
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.backlog.hurry().clone()
-    }
-
-    /// Where the lane says how many records wait.
-    #[must_use]
-    pub fn waiting(&self) -> Gauge {
-        self.backlog.gauge()
     }
 
     /// A batch that has come already, if any.

@@ -1,4 +1,7 @@
-"""Every destination in AWS: what was logged is read back with AWS's own SDK and compared one by one."""
+"""Every destination in AWS: what was logged is read back with AWS's own SDK and compared one by one.
+
+It must not read a request: what matters is what the service made of it.
+"""
 
 import base64
 import gzip

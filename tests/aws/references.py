@@ -1,4 +1,7 @@
-"""Secrets by reference: read from moto's Secrets Manager and Parameter Store with signatures checked, by the extension and by the wrapper."""
+"""Secrets by reference: read from moto's Secrets Manager and Parameter Store with signatures checked, by the extension and by the wrapper.
+
+It must not judge how a call looks or what follows one that fails: tests/scenario/secrets.rs does.
+"""
 
 import json
 import subprocess

@@ -1,28 +1,28 @@
-"""Hosts of AWS that take formats which are not AWS's own: their names lead to a proxy here, and AWS's own SDK computes each signature again."""
+"""Hosts of AWS that take formats which are not AWS's own: their names lead to a proxy here, and AWS's own SDK computes each signature again.
+
+It must not read the payloads: tests/formats/ does.
+"""
 
 import concurrent.futures
-import http.server
 import itertools
 import subprocess
-import threading
 import urllib.parse
 
 import destinations
+import loopback
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "session/token+of=it"
 
 
-class Proxy:
+class Proxy(loopback.Service):
     """A proxy that is every host itself; use it in a with statement."""
 
     def __init__(self):
         self.hosts, self.requests = [], []
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             """Takes CONNECT, and then what comes through."""
-
-            protocol_version = "HTTP/1.1"
 
             def do_CONNECT(self):
                 """Whatever follows on this connection is for that host."""
@@ -32,30 +32,11 @@ class Proxy:
 
             def do_POST(self):
                 """Records a request, and says that all is well."""
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                proxy.requests.append((self.path, self.headers, body))
-                answer = b'{"errors":false,"items":[]}'
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                proxy.requests.append((self.path, self.headers, self.body()))
+                self.answer(b'{"errors":false,"items":[]}', Content_Type="application/json")
 
-            def log_message(self, *words):
-                """Says nothing: the terminal belongs to the cases."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
+        self.url = "http://" + self.address
 
 
 def shipped(bench, endpoint, **variables):

@@ -200,11 +200,12 @@ impl Lane {
             let batch = self.buffer.batch(room, each, records_max);
             let body = self.body(batch);
             let alone = batch.records == 1 && record_max.saturating_add(beside + each) > bytes_max;
-            // What AWS takes is counted without base64, and without what stands around each item.
-            let most = if self.format.scheme {
-                bytes_max / 3 * 4 + 200 * batch.records
-            } else {
-                bytes_max
+            // What AWS takes is counted without base64 and without escapes, which double a text of quotes alone, and
+            // without what stands around each item.
+            let most = match name {
+                "sqs" | "cloudwatch" => bytes_max * 2 + 200 * batch.records,
+                _ if self.format.scheme => bytes_max / 3 * 4 + 200 * batch.records,
+                _ => bytes_max,
             };
             assert!(
                 body.len() <= most || alone,

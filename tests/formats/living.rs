@@ -2,9 +2,8 @@
 //!
 //! It must not know a format: each brings its reader.
 
-use super::{Common, Fed, Payload, assert_balance, normalise, with};
+use super::{Common, Fed, Payload, normalise};
 use crate::harness::PATIENCE;
-use crate::scenario::books;
 use crate::scenario::feed::{self, Told};
 use crate::sink::{Received, Sink};
 use std::sync::Arc;
@@ -23,23 +22,12 @@ pub(super) fn feed_living(
         .option("FLUSH", "periodic:3600000")
         .option("TELEMETRY_TIMEOUT_MS", "30000")
         .option("BATCH_RECORDS", &records.to_string());
-    let mut run = with(scenario, options).start();
-    let numbered = events.iter().enumerate();
-    let elements: Vec<String> = numbered.map(|(number, told)| told.json(number)).collect();
-    let body = format!("[{}]", elements.join(","));
-    let answer = run.lambda.sender().post("POST", "/", body.as_bytes());
-    assert_eq!(answer.expect("answered").status, 200);
+    let run = feed::with(scenario, options).start();
+    feed::post(&run, &[events.to_vec()]);
     let came = sink.wait_requests(requests, PATIENCE);
     let got = sink.received().len();
     assert!(came, "{got} requests; {}", run.printed());
-    run.finish();
-    let counters = books::counters(&run.stderr()).0;
-    assert_balance(&counters);
-    Fed {
-        run,
-        sink,
-        counters,
-    }
+    Fed::close(run, sink)
 }
 
 /// A request as a payload.

@@ -20,7 +20,7 @@ mod renamed;
 mod splunk;
 mod vendors;
 
-use crate::harness::{PATIENCE, Run, Scenario};
+use crate::harness::{PATIENCE, Run};
 use crate::lambda::function::Invocation;
 use crate::lambda::telemetry::Event;
 use crate::model;
@@ -425,6 +425,18 @@ pub(crate) struct Fed {
 }
 
 impl Fed {
+    /// Ends the run and closes the books: every record is accounted for.
+    fn close(mut run: Run, sink: Sink) -> Self {
+        run.finish();
+        let counters = books::counters(&run.stderr());
+        books::assert_balance(&counters);
+        Self {
+            run,
+            sink,
+            counters: counters.0,
+        }
+    }
+
     /// A counter.
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.counters[name]
@@ -439,10 +451,7 @@ impl Fed {
 
     /// Whether a line of standard error holds all of this.
     pub(crate) fn tells(&self, parts: &[&str]) -> bool {
-        let lines = self.run.stderr();
-        lines
-            .iter()
-            .any(|line| parts.iter().all(|part| line.contains(part)))
+        self.run.tells(parts)
     }
 }
 
@@ -459,56 +468,7 @@ pub(crate) fn feed(
         .option("LOG_LEVEL", "debug")
         .option("FLUSH", "periodic:3600000")
         .option("TELEMETRY_TIMEOUT_MS", "30000");
-    let scenario = with(scenario, options);
-    let mut run = scenario.start();
-    let mut sender = run.lambda.sender();
-    let mut number = 0;
-    for batch in batches {
-        let mut elements = Vec::new();
-        for told in batch {
-            elements.push(told.json(number));
-            number += 1;
-        }
-        let body = format!("[{}]", elements.join(","));
-        let answer = sender.post("POST", "/", body.as_bytes()).expect("answered");
-        assert_eq!(answer.status, 200);
-    }
-    run.finish();
-    let lines: Vec<String> = run.stderr();
-    let counters = books::counters(&lines).0;
-    assert_balance(&counters);
-    Fed {
-        run,
-        sink,
-        counters,
-    }
-}
-
-/// A scenario with these options; those without our prefix are any variables.
-fn with(scenario: Scenario, options: &[(&str, &str)]) -> Scenario {
-    options.iter().fold(scenario, |scenario, (name, value)| {
-        match name.strip_prefix("BROOKLET_") {
-            Some(name) => scenario.option(name, value),
-            None => scenario.env(name, value),
-        }
-    })
-}
-
-/// What was received and what brooklet wrote itself is what was delivered, left out or lost by name.
-fn assert_balance(counters: &HashMap<String, u64>) {
-    let sum = |names: &[&str]| -> u64 { names.iter().map(|name| counters[*name]).sum() };
-    assert_eq!(
-        sum(&["received", "own"]),
-        sum(&[
-            "delivered",
-            "filtered",
-            "joined",
-            "unreadable",
-            "refused",
-            "dead_lettered",
-            "dropped_by_buffer",
-            "dropped_at_shutdown",
-        ]),
-        "{counters:?}"
-    );
+    let run = feed::with(scenario, options).start();
+    feed::post(&run, batches);
+    Fed::close(run, sink)
 }

@@ -6,7 +6,6 @@
 use super::{Case, Common, Fed, Object, Payload, assert_file, elements, expected, payload};
 use crate::harness::PATIENCE;
 use crate::model;
-use crate::scenario::books;
 use crate::scenario::feed::{self as told, Told, event, json, line};
 use crate::sink::script::{Reply, Script};
 use crate::sink::{Received, Sink};
@@ -572,28 +571,10 @@ fn feed(sink: Sink, format: &str, options: &[(&str, &str)], batches: &[Vec<Told>
     let scenario = told::scenario(&sink, format, &[])
         .option("LOG_LEVEL", "debug")
         .option("FLUSH", "periodic:3600000");
-    let mut run = super::with(scenario, options).start();
+    let run = told::with(scenario, options).start();
     assert!(run.lambda.drained(PATIENCE), "init was not delivered");
-    let mut sender = run.lambda.sender();
-    let mut numbers = 0..;
-    for batch in batches {
-        let events: Vec<String> = batch
-            .iter()
-            .zip(numbers.by_ref())
-            .map(|(event, number)| event.json(number))
-            .collect();
-        let body = format!("[{}]", events.join(","));
-        let answer = sender.post("POST", "/", body.as_bytes());
-        assert_eq!(answer.expect("answered").status, 200);
-    }
-    run.finish();
-    let counters = books::counters(&run.stderr()).0;
-    super::assert_balance(&counters);
-    Fed {
-        run,
-        sink,
-        counters,
-    }
+    told::post(&run, batches);
+    Fed::close(run, sink)
 }
 
 /// What a sink acknowledged.

@@ -1,7 +1,7 @@
 //! What the vendors' formats have in common: paths and keys, limits that are kept, and what an answer leads to.
 
 use super::{Fed, Payload, feed, payload};
-use crate::harness::{Scenario, binary};
+use crate::harness::{PATIENCE, Scenario, binary};
 use crate::scenario::feed::{line, quote};
 use crate::sink::Sink;
 use crate::sink::absent::Refusing;
@@ -149,6 +149,7 @@ fn an_endpoint_without_a_path_gets_the_vendors_and_the_key_its_header() {
             .env("OTEL_SERVICE_NAME", "shop")
             .unfrozen()
             .start();
+        assert!(run.lambda.drained(PATIENCE), "init was not delivered");
         run.finish();
         let received = sink.received();
         assert!(received.len() > before, "{}", vendor.format);

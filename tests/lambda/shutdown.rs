@@ -40,6 +40,7 @@ impl Lambda {
         }
         let wanted = self.api.lock().extension.wants("SHUTDOWN");
         let told = Instant::now();
+        hub.end();
         if wanted {
             let reason = if self.setup.reasons_in_capitals {
                 reason.to_uppercase()

@@ -57,6 +57,8 @@ pub(crate) struct Delivery {
     pub(crate) sent: Instant,
     /// How long the answer took, a freeze in between included.
     pub(crate) latency: Duration,
+    /// How long after SHUTDOWN it was sent; `None` before it.
+    pub(crate) since_end: Option<Duration>,
     /// Whether the process was frozen in between.
     pub(crate) across_freeze: bool,
     /// The answer's status, or why there was none.
@@ -89,6 +91,7 @@ struct Inner {
     paused: bool,
     freezes: u64,
     not_before: Option<Instant>,
+    ended: Option<Instant>,
     flush: bool,
     in_flight: bool,
     deliveries: Vec<Delivery>,
@@ -121,6 +124,7 @@ impl Hub {
                 paused: false,
                 freezes: 0,
                 not_before: None,
+                ended: None,
                 flush: false,
                 in_flight: false,
                 deliveries: Vec::new(),
@@ -195,6 +199,11 @@ impl Hub {
     pub(crate) fn not_before(&self, at: Instant) {
         self.lock().not_before = Some(at);
         self.changed.notify_all();
+    }
+
+    /// The process is told now to end.
+    pub(crate) fn end(&self) {
+        self.lock().ended = Some(Instant::now());
     }
 
     /// Sends what waits without waiting for its timer, as when a stream closes.
@@ -278,6 +287,7 @@ impl Hub {
                 let delivery = Delivery {
                     sent,
                     latency: sent.elapsed(),
+                    since_end: inner.ended.and_then(|at| sent.checked_duration_since(at)),
                     across_freeze: inner.freezes != freezes || inner.paused,
                     result,
                     events: events.clone(),

@@ -4,11 +4,12 @@ It answers 200 at once to everything; destinations that misbehave are the busine
 """
 
 import gzip
-import http.server
 import json
 import re
 import threading
 import time
+
+import loopback
 
 # Every field a record may have; one that is not here is a mistake of the product or a change to be made here.
 FIELDS = {
@@ -71,18 +72,16 @@ def line(text):
     return json.dumps(value, sort_keys=True) if isinstance(value, dict) else text
 
 
-class Sink:
-    """An HTTP server on a free port, in a thread; use it in a with statement."""
+class Sink(loopback.Service):
+    """The server; use it in a with statement."""
 
     def __init__(self):
         self.requests = []
         self.changed = threading.Condition()
         sink = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             """Keeps what comes and says 200."""
-
-            protocol_version = "HTTP/1.1"
 
             def handle_any(self):
                 """Reads the body, by length or in chunks."""
@@ -95,36 +94,20 @@ class Sink:
                         if size == 0:
                             break
                 else:
-                    body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                    body = self.body()
                 with sink.changed:
                     sink.requests.append(Request(self.command, self.path, self.headers, body))
                     sink.changed.notify_all()
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"ok")
+                self.answer(b"ok")
 
             do_GET = do_POST = do_PUT = handle_any
 
-            def log_message(self, *words):
-                """Says nothing: the terminal belongs to the cases."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
     @property
     def url(self):
         """Where it listens."""
-        return "http://127.0.0.1:%d/logs?from=test" % self.server.server_address[1]
+        return "http://%s/logs?from=test" % self.address
 
     def records(self):
         """All records so far, in the order they came."""

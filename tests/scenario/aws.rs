@@ -156,29 +156,8 @@ fn numbers<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<usize> {
 /// The last counters; everything is accounted for.
 fn counters(run: &Run) -> books::Counters {
     let counters = books::counters(&run.stderr());
-    let sum = |names: &[&str]| -> u64 { names.iter().map(|name| counters[*name]).sum() };
-    assert_eq!(
-        sum(&["received", "own"]),
-        sum(&[
-            "delivered",
-            "filtered",
-            "unreadable",
-            "refused",
-            "dead_lettered",
-            "dropped_by_buffer",
-            "dropped_at_shutdown",
-        ]),
-        "{counters:?}"
-    );
+    books::assert_balance(&counters);
     counters
-}
-
-/// Whether a line of standard error holds all of this.
-fn tells(run: &Run, parts: &[&str]) -> bool {
-    let lines = run.stderr();
-    lines
-        .iter()
-        .any(|line| parts.iter().all(|part| line.contains(part)))
 }
 
 /// Everything that a sink took is well, and so many elements there are.
@@ -236,7 +215,7 @@ fn the_records_that_failed_are_sent_again_and_no_other_line_with_them() {
             .flatten()
             .collect();
         assert_eq!(numbers(later.iter().copied()), [2, 3], "{endpoint}");
-        assert!(tells(&run, &["warn", "wants 2 again", "Rate exceeded"]));
+        assert!(run.tells(&["warn", "wants 2 again", "Rate exceeded"]));
         let counters = counters(&run);
         let told = ["refused", "dropped_at_shutdown", "resent"].map(|name| counters[name]);
         assert_eq!(told, [0, 0, 0], "{counters:?}");
@@ -264,10 +243,7 @@ fn a_record_that_is_refused_costs_its_lines_and_blocks_nothing() {
             "{endpoint}: {counters:?}; {}",
             run.printed()
         );
-        assert!(tells(
-            &run,
-            &["error", &format!("refused {lost} records"), "never"]
-        ));
+        assert!(run.tells(&["error", &format!("refused {lost} records"), "never"]));
         assert_eq!(counters["dropped_at_shutdown"], 0, "{counters:?}");
     }
 }
@@ -313,10 +289,7 @@ fn what_nobody_may_is_said_and_not_searched_for() {
     let mut run = scenario(&sink, "firehose://s").start();
     run.invoke(&long_lines(8, 1));
     run.finish();
-    assert!(tells(
-        &run,
-        &["error", "AccessDeniedException", "firehose:PutRecordBatch"]
-    ));
+    assert!(run.tells(&["error", "AccessDeniedException", "firehose:PutRecordBatch"]));
     let whole = sink
         .received()
         .iter()
@@ -418,7 +391,7 @@ fn a_stream_that_is_missing_is_made_and_a_group_too() {
     run.invoke(&long_lines(1, 1));
     run.finish();
     assert!(
-        tells(&run, &["error", "logs:CreateLogStream"]),
+        run.tells(&["error", "logs:CreateLogStream"]),
         "{}",
         run.printed()
     );
@@ -608,7 +581,7 @@ fn a_clock_that_is_off_is_corrected_once_by_the_services() {
     }
     let received = sink.received();
     assert_eq!(received[0].target, received[1].target);
-    assert!(tells(&run, &["warn", "the clock of this environment is"]));
+    assert!(run.tells(&["warn", "the clock of this environment is"]));
     let told = counters(&run);
     assert_eq!((told["refused"], told["retried"]), (0, 0), "{told:?}");
     // One that stays is no reason to go on for ever.
@@ -619,7 +592,7 @@ fn a_clock_that_is_off_is_corrected_once_by_the_services() {
     let mut run = scenario(&sink, "s3://bucket").start();
     run.invoke(&long_lines(3, 1));
     run.finish();
-    assert!(tells(&run, &["error", "RequestTimeTooSkewed"]));
+    assert!(run.tells(&["error", "RequestTimeTooSkewed"]));
     let told = counters(&run);
     assert_eq!(told["delivered"], 0, "{told:?}");
 }
@@ -690,7 +663,7 @@ fn keys_that_expired_are_read_again() {
     let mut run = scenario(&sink, "kinesis://s").start();
     run.invoke(&long_lines(1, 1));
     run.finish();
-    assert!(tells(&run, &["error", "ExpiredTokenException"]));
+    assert!(run.tells(&["error", "ExpiredTokenException"]));
     assert!(sink.received().iter().all(|one| scope(one).0 == KEY));
     counters(&run);
 }
@@ -706,7 +679,7 @@ fn keys_that_cannot_be_had_cost_nothing_but_the_records() {
     run.invoke(&long_lines(1, 1));
     run.finish();
     assert!(sink.received().is_empty());
-    assert!(tells(&run, &["warn", "no AWS credentials", "answered 500"]));
+    assert!(run.tells(&["warn", "no AWS credentials", "answered 500"]));
     assert!(counters(&run)["dropped_at_shutdown"] > 0);
 }
 
@@ -1009,7 +982,7 @@ fn keys_that_expire_soon_are_read_again_and_used_as_long_as_there_are_no_others(
     let tokens = asked.iter().filter_map(|one| one.header("authorization"));
     let tokens: Vec<&str> = tokens.collect();
     assert_eq!(tokens[..2], ["first-token", "second-token"]);
-    assert!(tells(&run, &["warn", "expire soon are kept", "503"]));
+    assert!(run.tells(&["warn", "expire soon are kept", "503"]));
     let told = counters(&run);
     assert_eq!(
         (told["refused"], told["dropped_at_shutdown"]),

@@ -1,6 +1,6 @@
 //! When records leave: `adaptive`, long invocations, and what each strategy costs at its best.
 
-use super::books::{self, LOG_LEVEL, Promise};
+use super::books::{self, LOG_LEVEL, WHOLE};
 use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model;
@@ -8,20 +8,10 @@ use crate::noise;
 use crate::sink::Sink;
 use std::time::{Duration, Instant};
 
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
-
-/// Whether a record that says this was acknowledged.
-fn has(sink: &Sink, text: &str) -> bool {
-    model::records(sink).iter().any(|one| one.says() == text)
-}
-
 /// Invokes, and says whether the records were there when it was let go, and how long it was held.
 fn invoke(run: &mut Run, sink: &Sink, text: &str) -> (bool, Duration) {
     let hold = run.invoke(&Invocation::line(text).works_ms(30)).hold;
-    (has(sink, text), hold)
+    (model::has(sink, text), hold)
 }
 
 #[test]
@@ -37,22 +27,21 @@ fn adaptive_goes_from_end_to_next_and_back() {
     }
     for number in 8..=12 {
         let (_, hold) = invoke(&mut run, &sink, &format!("frequent {number}"));
-        assert!(hold <= free(), "invocation {number} was held {hold:?}");
+        assert!(
+            hold <= noise::free(),
+            "invocation {number} was held {hold:?}"
+        );
     }
     // What waited goes out beside the next one.
-    assert!(has(&sink, "frequent 11"));
+    assert!(model::has(&sink, "frequent 11"));
     run.lambda.stays_in_next(Duration::from_millis(3_200));
     let (there, _) = invoke(&mut run, &sink, "sparse");
     assert!(
-        there && has(&sink, "frequent 12"),
+        there && model::has(&sink, "frequent 12"),
         "it is not back at `end`"
     );
     run.finish();
-    let whole = Promise {
-        heard: true,
-        last_whole: true,
-    };
-    books::close(&run, Some(&sink), whole);
+    books::close(&run, Some(&sink), WHOLE);
 }
 
 #[test]

@@ -166,29 +166,28 @@ static PORT: AtomicU16 = AtomicU16::new(24_000);
 
 /// A scenario with these options.
 pub(crate) fn scenario(sink: &Sink, format: &str, options: &[(&str, &str)]) -> Scenario {
-    let mut scenario = Scenario::with(sink)
+    let scenario = Scenario::with(sink)
         .option("FORMAT", format)
         .option("TYPES", "platform,function,extension")
         .option("PORT", &PORT.fetch_add(1, Ordering::Relaxed).to_string())
-        .unfrozen();
-    for (name, value) in options {
-        scenario = match name.strip_prefix("BROOKLET_") {
-            Some(name) => scenario.option(name, value),
-            None => scenario.env(name, value),
-        };
-    }
-    scenario
+        .unfrozen()
+        // What is fed is not about the end's limit, and a busy machine needs its time.
+        .lambda(|setup| setup.shutdown_limit = PATIENCE);
+    with(scenario, options)
 }
 
-/// Feeds batches to a scenario whose environment ends for this reason.
-pub(crate) fn feed_until(
-    reason: &str,
-    sink: Sink,
-    scenario: Scenario,
-    batches: &[Vec<Told>],
-) -> Fed {
-    let mut run = scenario.start();
-    assert!(run.lambda.drained(PATIENCE), "init was not delivered");
+/// The same with these options too; those without our prefix are any variables.
+pub(crate) fn with(scenario: Scenario, options: &[(&str, &str)]) -> Scenario {
+    options.iter().fold(scenario, |scenario, (name, value)| {
+        match name.strip_prefix("BROOKLET_") {
+            Some(name) => scenario.option(name, value),
+            None => scenario.env(name, value),
+        }
+    })
+}
+
+/// Posts batches to the listener, their events numbered throughout; says how many events these were.
+pub(crate) fn post(run: &Run, batches: &[Vec<Told>]) -> usize {
     let mut sender = run.lambda.sender();
     let mut number = 0;
     for batch in batches {
@@ -201,9 +200,22 @@ pub(crate) fn feed_until(
         let answer = sender.post("POST", "/", body.as_bytes()).expect("answered");
         assert_eq!(answer.status, 200);
     }
+    number
+}
+
+/// Feeds batches to a scenario whose environment ends for this reason.
+pub(crate) fn feed_until(
+    reason: &str,
+    sink: Sink,
+    scenario: Scenario,
+    batches: &[Vec<Told>],
+) -> Fed {
+    let mut run = scenario.start();
+    assert!(run.lambda.drained(PATIENCE), "init was not delivered");
+    let count = post(&run, batches);
     run.shutdown_because(reason);
     run.finish();
-    let (by_number, own) = sort(&sink, number);
+    let (by_number, own) = sort(&sink, count);
     // Where nothing was delivered, nobody asked for counters either.
     let stats = model::stats(&sink).unwrap_or_default();
     if !stats.is_empty() {
@@ -276,11 +288,7 @@ impl Fed {
 
     /// Whether a line of standard error holds all of this.
     pub(crate) fn tells(&self, parts: &[&str]) -> bool {
-        let lines = self.stderr();
-        let mut found = lines
-            .iter()
-            .map(|line| parts.iter().all(|part| line.contains(part)));
-        found.any(|one| one)
+        self.run.tells(parts)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a freeze does to connections, requests and everything that an environment must have for itself.
 
-use super::books::{self, LOG_LEVEL, Promise};
+use super::books::{self, LOG_LEVEL, Promise, WHOLE};
 use crate::harness::{PATIENCE, Scenario};
 use crate::lambda::function::Invocation;
 use crate::lambda::setup::InitializationType;
@@ -9,22 +9,11 @@ use crate::sink::Sink;
 use crate::sink::script::{Deed, Reply, Script};
 use std::time::Duration;
 
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
-
 /// Some answers were not heard.
 const UNHEARD: Promise = Promise {
     heard: false,
     last_whole: true,
 };
-
-/// Whether a record that says this was acknowledged.
-fn has(sink: &Sink, text: &str) -> bool {
-    model::records(sink).iter().any(|one| one.says() == text)
-}
 
 #[test]
 fn a_connection_that_died_in_the_freeze_costs_no_failed_try() {
@@ -41,7 +30,7 @@ fn a_connection_that_died_in_the_freeze_costs_no_failed_try() {
             assert!(quick, "invocation {number} was held {:?}", report.hold);
             sink.cut();
         }
-        assert!(has(&sink, "line 4"));
+        assert!(model::has(&sink, "line 4"));
         run.finish();
         let book = &books::close(&run, Some(&sink), WHOLE)[0];
         assert_eq!(book.counters["retried"], 0, "{:?}", book.counters);
@@ -72,7 +61,7 @@ fn a_kept_connection_that_breaks_under_a_request_costs_no_failed_try() {
             .start();
         run.invoke(&Invocation::line("one"));
         run.invoke(&Invocation::line("two"));
-        assert!(has(&sink, "two"), "{}", run.printed());
+        assert!(model::has(&sink, "two"), "{}", run.printed());
         run.finish();
         let book = &books::close(&run, Some(&sink), WHOLE)[0];
         assert_eq!(book.counters["retried"], 0, "{:?}", book.counters);
@@ -95,7 +84,7 @@ fn after_a_long_freeze_a_connection_is_not_used_again() {
     assert_eq!(sink.connections(), 1);
     run.lambda.stays_in_next(Duration::from_millis(4_200));
     run.invoke(&Invocation::line("three"));
-    assert!(has(&sink, "three"));
+    assert!(model::has(&sink, "three"));
     assert_eq!(sink.connections(), 2);
     run.finish_conserved(&sink);
 }
@@ -133,7 +122,7 @@ fn a_request_that_was_cut_by_the_freeze_comes_again_with_the_same_ids() {
     run.lambda.stays_in_next(Duration::from_millis(5_700));
     run.invoke(&Invocation::line("four").works_ms(200));
     run.invoke(&Invocation::line("five").works_ms(200));
-    assert!(has(&sink, "two"));
+    assert!(model::has(&sink, "two"));
     run.finish();
     let book = &books::close(&run, Some(&sink), UNHEARD)[0];
     assert_eq!(book.missing(), Vec::<String>::new());
@@ -164,8 +153,8 @@ fn a_snapshot_holds_no_connection_and_no_identity() {
     assert_eq!(sink.connections(), 0, "connected before the snapshot");
     run.lambda.stays_in_next(Duration::from_millis(100));
     run.invoke(&Invocation::line("restored").works_ms(40));
-    assert!(has(&sink, "from init"), "{}", run.printed());
-    assert!(has(&sink, "restored"));
+    assert!(model::has(&sink, "from init"), "{}", run.printed());
+    assert!(model::has(&sink, "restored"));
     run.invoke(&Invocation::line("again"));
     run.finish();
     books::close(&run, Some(&sink), WHOLE);
@@ -191,5 +180,5 @@ fn a_restored_environment_that_is_never_invoked_still_ships_its_init() {
     run.finish();
     assert!(model::wait_records(&sink, 1, PATIENCE), "{}", run.printed());
     books::close(&run, Some(&sink), WHOLE);
-    assert!(has(&sink, "from init"));
+    assert!(model::has(&sink, "from init"));
 }

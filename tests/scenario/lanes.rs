@@ -2,7 +2,7 @@
 //!
 //! Must not look into what one destination alone does; that is the matter of the other scenarios.
 
-use super::books::{self, Book, LOG_LEVEL, Promise};
+use super::books::{self, Book, LOG_LEVEL, Promise, WHOLE};
 use super::matrix::{self, Target};
 use crate::harness::{MEMORY, PATIENCE, Run, Scenario, binary, ships};
 use crate::lambda::InvocationReport;
@@ -10,24 +10,13 @@ use crate::lambda::function::Invocation;
 use crate::lambda::setup::InitializationType;
 use crate::model::{self, Record};
 use crate::noise;
-use crate::sink::absent::Refusing;
+use crate::sink::place::Place;
 use crate::sink::script::{Deed, Reply, Script};
 use crate::sink::{Received, Sink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
-
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
 
 /// The budget where a destination is bad.
 const BUDGET_MS: u64 = 300;
@@ -323,6 +312,12 @@ fn of_matrix(target: Target) -> Option<Fault> {
     }
 }
 
+/// 400 as long as a record that says `line 2` is there.
+fn tastes(body: &[u8]) -> u16 {
+    let found = body.windows(7).any(|window| window == b"line 2 ");
+    if found { 400 } else { 200 }
+}
+
 impl Fault {
     /// It never takes anything, so that soon nobody is held for it.
     fn is_dead(self) -> bool {
@@ -335,36 +330,22 @@ impl Fault {
                 | Self::FailingAtFirst
         )
     }
-}
 
-/// 400 as long as a record that says `line 2` is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body.windows(7).any(|window| window == b"line 2 ");
-    if found { 400 } else { 200 }
-}
-
-/// A destination, and what keeps it alive.
-struct Place {
-    url: String,
-    sink: Option<Sink>,
-    _refusing: Option<Refusing>,
-}
-
-impl Place {
-    fn of(fault: Fault) -> Self {
-        let script = match fault {
-            Fault::Hanging => Script::always(Reply::hang()),
-            Fault::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
-            Fault::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
-            Fault::Throttling => Script::always(Reply::status(429).header("Retry-After", "1")),
-            Fault::Failing => Script::always(Reply::status(500)),
-            Fault::ThrottlingAtFirst => {
+    /// A destination of which this is so.
+    fn place(self) -> Place {
+        let script = match self {
+            Self::Hanging => Script::always(Reply::hang()),
+            Self::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
+            Self::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
+            Self::Throttling => Script::always(Reply::status(429).header("Retry-After", "1")),
+            Self::Failing => Script::always(Reply::status(500)),
+            Self::ThrottlingAtFirst => {
                 let throttled = || Reply::status(429).header("Retry-After", "1");
                 Script::first([throttled(), throttled()])
             }
-            Fault::FailingAtFirst => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
-            Fault::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
-            Fault::Flapping => {
+            Self::FailingAtFirst => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
+            Self::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
+            Self::Flapping => {
                 let bad = || {
                     [
                         Reply::status(500),
@@ -375,28 +356,10 @@ impl Place {
                 let pairs = bad().into_iter().chain(bad());
                 Script::first(pairs.flat_map(|bad| [bad, Reply::ok()]))
             }
-            Fault::Refusing => {
-                let refusing = Refusing::new();
-                return Self {
-                    url: refusing.url("/logs"),
-                    sink: None,
-                    _refusing: Some(refusing),
-                };
-            }
-            Fault::Unresolvable => {
-                return Self {
-                    url: "http://no-such-host.invalid/logs".to_owned(),
-                    sink: None,
-                    _refusing: None,
-                };
-            }
+            Self::Refusing => return Place::refusing(),
+            Self::Unresolvable => return Place::unresolvable(),
         };
-        let sink = Sink::new(script);
-        Self {
-            url: sink.url("/logs"),
-            sink: Some(sink),
-            _refusing: None,
-        }
+        Place::scripted(script)
     }
 }
 
@@ -447,7 +410,7 @@ fn beside(fault: Fault) {
     for (good, bad) in [(1, 2), (2, 1)] {
         eprintln!("{fault:?} as destination {bad}");
         let sink = Sink::ok();
-        let place = Place::of(fault);
+        let place = fault.place();
         let urls = if good == 1 {
             [sink.url("/logs"), place.url.clone()]
         } else {
@@ -578,7 +541,7 @@ fn an_event_behind_its_telemetry_waits_no_longer_for_one_that_hangs() {
 fn without_a_hold_no_fault_of_the_matrix_holds_anything_or_costs_the_other() {
     for fault in matrix::TARGETS.into_iter().filter_map(of_matrix) {
         eprintln!("{fault:?}");
-        let place = Place::of(fault);
+        let place = fault.place();
         let sink = Sink::ok();
         let mut run = to(&[&place.url, &sink.url("/logs")])
             .option("FLUSH", "next")
@@ -586,7 +549,7 @@ fn without_a_hold_no_fault_of_the_matrix_holds_anything_or_costs_the_other() {
             .alone()
             .start();
         for report in live(&mut run) {
-            assert!(report.hold <= free(), "{fault:?}: {:?}", report.hold);
+            assert!(report.hold <= noise::free(), "{fault:?}: {:?}", report.hold);
         }
         run.finish();
         let book = close(&run, &sink, 2);
@@ -608,7 +571,7 @@ fn without_a_hold_a_bad_one_holds_nothing_either() {
             .alone()
             .start();
         for report in live(&mut run) {
-            assert!(report.hold <= free(), "{:?}", report.hold);
+            assert!(report.hold <= noise::free(), "{:?}", report.hold);
         }
         run.finish();
         close(&run, &sinks[1], 2);

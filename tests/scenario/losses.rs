@@ -5,7 +5,7 @@ use crate::harness::Scenario;
 use crate::lambda::function::Invocation;
 use crate::model;
 use crate::sink::Sink;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -47,12 +47,6 @@ fn the_counters_end_the_stream() {
             run.printed()
         );
     }
-}
-
-/// 400 as long as a record that says `poison` is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body.windows(6).any(|window| window == b"poison");
-    if found { 400 } else { 200 }
 }
 
 #[test]

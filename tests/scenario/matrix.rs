@@ -16,8 +16,8 @@ use crate::lambda::process::Exit;
 use crate::lambda::{InvocationReport, Outcome};
 use crate::noise;
 use crate::sink::Sink;
-use crate::sink::absent::Refusing;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::place::Place;
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -28,11 +28,6 @@ const BUDGET_MS: u64 = 200;
 
 /// What the machine may add to it.
 const GRACE: Duration = Duration::from_millis(20);
-
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
 
 /// Cells that run at once.
 const SLOTS: usize = 12;
@@ -295,38 +290,24 @@ fn try_cell(cell: Cell, alone: bool) -> Verdict {
     }
 }
 
-/// A destination, and what keeps it alive.
-struct Place {
-    url: String,
-    sink: Option<Sink>,
-    _refusing: Option<Refusing>,
-}
-
 /// What the poisonous record says.
 const POISON: &str = "this one is poison";
 
-/// 400 as long as the poisonous record is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body
-        .windows(POISON.len())
-        .any(|window| window == POISON.as_bytes());
-    if found { 400 } else { 200 }
-}
-
-impl Place {
-    fn of(target: Target) -> Self {
-        let script = match target {
-            Target::Healthy => Script::always(Reply::ok()),
-            Target::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
-            Target::Hanging => Script::always(Reply::hang()),
-            Target::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
-            Target::Throttling => {
+impl Target {
+    /// A destination of which this is so.
+    fn place(self) -> Place {
+        let script = match self {
+            Self::Healthy => Script::always(Reply::ok()),
+            Self::Slow => Script::always(Reply::ok().after_ms(3 * BUDGET_MS)),
+            Self::Hanging => Script::always(Reply::hang()),
+            Self::Resetting => Script::always(Reply::deed(Deed::ResetInBody(60))),
+            Self::Throttling => {
                 let throttled = || Reply::status(429).header("Retry-After", "1");
                 Script::first([throttled(), throttled()])
             }
-            Target::Failing => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
-            Target::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
-            Target::Flapping => Script::first([
+            Self::Failing => Script::first([500, 503, 500, 502, 500].map(Reply::status)),
+            Self::Poisoned => Script::always(Reply::deed(Deed::Judge(tastes))),
+            Self::Flapping => Script::first([
                 Reply::ok(),
                 Reply::status(500),
                 Reply::ok(),
@@ -336,32 +317,12 @@ impl Place {
                 Reply::ok(),
                 Reply::status(503).closing(),
             ]),
-            Target::Refusing => {
-                let refusing = Refusing::new();
-                return Self {
-                    url: refusing.url("/logs"),
-                    sink: None,
-                    _refusing: Some(refusing),
-                };
-            }
-            Target::Unresolvable => {
-                return Self {
-                    url: "http://no-such-host.invalid/logs".to_owned(),
-                    sink: None,
-                    _refusing: None,
-                };
-            }
+            Self::Refusing => return Place::refusing(),
+            Self::Unresolvable => return Place::unresolvable(),
         };
-        let sink = Sink::new(script);
-        Self {
-            url: sink.url("/logs"),
-            sink: Some(sink),
-            _refusing: None,
-        }
+        Place::scripted(script)
     }
-}
 
-impl Target {
     /// It never takes anything.
     fn is_dead(self) -> bool {
         matches!(
@@ -474,7 +435,7 @@ fn live(cell: Cell, alone: bool) -> Option<String> {
         strategy,
         function,
     } = cell;
-    let place = Place::of(target);
+    let place = target.place();
     let budget = BUDGET_MS.to_string();
     let port = PORT.fetch_add(1, Ordering::Relaxed).to_string();
     let mut scenario = Scenario::to(&place.url)
@@ -556,13 +517,13 @@ impl Holds {
             *self = Self::default();
             return None;
         }
-        self.held += usize::from(hold > free());
+        self.held += usize::from(hold > noise::free());
         let too_long = if !cell.strategy.holds() {
-            hold > free()
+            hold > noise::free()
         } else {
             // The second may have been awaited because the first was cut by a freeze.
             hold > Duration::from_millis(BUDGET_MS) + GRACE
-                || (cell.target.is_dead() && self.held > 2 && hold > free())
+                || (cell.target.is_dead() && self.held > 2 && hold > noise::free())
         };
         too_long.then(|| format!("invocation {number} was held {hold:?}"))
     }

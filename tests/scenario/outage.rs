@@ -1,6 +1,6 @@
 //! A destination that is away: what it costs an invocation, when it is tried again, what is lost of it.
 
-use super::books::{self, LOG_LEVEL, Promise};
+use super::books::{self, LOG_LEVEL, Promise, WHOLE};
 use crate::harness::{Run, Scenario, binary};
 use crate::lambda::function::Invocation;
 use crate::lambda::setup::Launch;
@@ -11,22 +11,6 @@ use crate::sink::script::{Deed, Reply, Script};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// An invocation that nobody holds is over so soon.
-fn free() -> Duration {
-    noise::at_worst(Duration::from_millis(5))
-}
-
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
-
-/// Whether a record that says this was acknowledged.
-fn has(sink: &Sink, text: &str) -> bool {
-    model::records(sink).iter().any(|one| one.says() == text)
-}
 
 /// A directory that stands for `/opt`, whose extension is the binary in a world where no name is ever answered for:
 /// the only name server is an address kept for documentation. `None` where a user may not make such a world.
@@ -94,7 +78,10 @@ fn the_budget_is_kept_while_a_name_is_looked_up_in_vain() {
         // What waits is tried beside these, and each try may hang in a thread of its own.
         holds.push(run.invoke(&Invocation::lines(2).works_ms(40 * number)).hold);
     }
-    assert!(holds[2..].iter().all(|hold| *hold <= free()), "{holds:?}");
+    assert!(
+        holds[2..].iter().all(|hold| *hold <= noise::free()),
+        "{holds:?}"
+    );
     run.finish();
     let book = &books::close(&run, None, WHOLE)[0];
     assert_eq!(book.counters["delivered"], 0);
@@ -116,7 +103,7 @@ fn after_the_breaker_has_opened_nobody_is_held() {
         for work in [0, 0, 50, 0, 300, 0, 0, 10, 0, 0] {
             later.push(run.invoke(&Invocation::lines(3).works_ms(work)).hold);
         }
-        assert!(later.iter().all(|hold| *hold <= free()), "{later:?}");
+        assert!(later.iter().all(|hold| *hold <= noise::free()), "{later:?}");
         run.finish();
     }
 }
@@ -138,7 +125,7 @@ fn a_destination_that_is_too_slow_is_waited_for_ever_more_seldom() {
             .start();
         let invocation = Invocation::lines(3).works_ms(300);
         let holds: Vec<_> = (0..20).map(|_| run.invoke(&invocation).hold).collect();
-        let held = holds.iter().filter(|hold| **hold > free()).count();
+        let held = holds.iter().filter(|hold| **hold > noise::free()).count();
         assert!(held <= 6, "{name}: {holds:?}");
         run.finish();
     }
@@ -157,7 +144,7 @@ fn an_outage_that_begins_within_a_long_invocation_does_not_hold_it() {
         // What is tried after a second fails, and is tried again while it runs.
         let long = Invocation::line("early").works_ms(work).print("late");
         let hold = run.invoke(&long).hold;
-        assert!(hold <= free(), "{work}: {hold:?}");
+        assert!(hold <= noise::free(), "{work}: {hold:?}");
         run.finish();
     }
 }
@@ -177,7 +164,7 @@ fn a_freeze_after_every_invocation_does_not_keep_the_breaker_from_opening() {
         holds.push(run.invoke(&Invocation::lines(3)).hold);
         run.lambda.stays_in_next(Duration::from_millis(750));
     }
-    let held = holds.iter().filter(|hold| **hold > free()).count();
+    let held = holds.iter().filter(|hold| **hold > noise::free()).count();
     assert!(held <= 2, "{holds:?}");
     run.finish();
 }
@@ -229,7 +216,7 @@ fn a_destination_that_is_back_is_found_by_one_probe_beside_an_invocation() {
     let probed = loop {
         let report = run.invoke(&Invocation::line("meanwhile").works_ms(200));
         assert!(
-            report.hold <= free() + Duration::from_millis(45),
+            report.hold <= noise::free() + Duration::from_millis(45),
             "{report:?}"
         );
         let received = sink.received();
@@ -240,11 +227,11 @@ fn a_destination_that_is_back_is_found_by_one_probe_beside_an_invocation() {
     };
     let beside = run.reports().last().unwrap();
     assert!(
-        probed.at >= beside.began && probed.at <= beside.runtime_done + free(),
+        probed.at >= beside.began && probed.at <= beside.runtime_done + noise::free(),
         "the probe was not beside an invocation"
     );
     run.invoke(&Invocation::line("held again"));
-    assert!(has(&sink, "held again"), "`end` is not back");
+    assert!(model::has(&sink, "held again"), "`end` is not back");
     run.finish();
     books::close(&run, Some(&sink), WHOLE);
 }
@@ -343,7 +330,7 @@ fn a_destination_that_asks_for_peace_gets_it() {
     sink.set(Script::always(Reply::ok()));
     while asked.elapsed() < Duration::from_millis(1_700) {
         let report = run.invoke(&Invocation::line("meanwhile").works_ms(100));
-        assert!(report.hold <= free(), "{report:?}");
+        assert!(report.hold <= noise::free(), "{report:?}");
     }
     assert_eq!(sink.received().len(), 1, "it was not left alone");
     let patience = Instant::now() + Duration::from_secs(3);

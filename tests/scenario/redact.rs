@@ -7,7 +7,7 @@ use crate::lambda::function::Invocation;
 use crate::lambda::post::Sender;
 use crate::model;
 use crate::sink::Sink;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::time::Duration;
 
 /// Every built-in name.
@@ -417,12 +417,6 @@ const SECRETS: [&str; 6] = [
     JWT,
     "s3cr3t-17",
 ];
-
-/// 400 as long as a record that says `poison` is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body.windows(6).any(|window| window == b"poison");
-    if found { 400 } else { 200 }
-}
 
 /// A function that logs each secret in each way.
 fn careless(mut it: Invocation) -> Invocation {

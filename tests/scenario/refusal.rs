@@ -1,26 +1,14 @@
 //! What a destination refuses for good: the culprit is found, dropped or put aside, and blocks nothing.
 
-use super::books::{self, Book, LOG_LEVEL, Promise};
+use super::books::{self, Book, LOG_LEVEL, Promise, WHOLE};
 use crate::harness::{Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model;
 use crate::sink::Sink;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::time::Duration;
 
-/// Every answer was heard and nothing but what was refused may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
-
-/// 400 as long as a record that says `poison` is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body.windows(6).any(|window| window == b"poison");
-    if found { 400 } else { 200 }
-}
-
-/// 422 likewise.
+/// 422 for what it does not like.
 fn understands(body: &[u8]) -> u16 {
     if tastes(body) == 400 { 422 } else { 200 }
 }

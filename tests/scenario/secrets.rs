@@ -2,7 +2,7 @@
 //!
 //! A scripted sink plays both services; that signatures are right is shown by `tests/aws.py`.
 
-use super::books::{self, LOG_LEVEL, Promise};
+use super::books::{self, LOG_LEVEL, Promise, WHOLE};
 use super::command_line;
 use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
@@ -22,12 +22,6 @@ pub(crate) const DOCUMENT: &str =
 
 /// Whatever else is shown, this is not: every secret's value holds it.
 pub(crate) const GOLD: &str = "of-gold";
-
-/// Every answer was heard and nothing may be lost.
-const WHOLE: Promise = Promise {
-    heard: true,
-    last_whole: true,
-};
 
 /// The budget of a fetch where the services are bad.
 const BUDGET: &str = "300";

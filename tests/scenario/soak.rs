@@ -10,7 +10,7 @@ use crate::lambda::Outcome;
 use crate::lambda::function::{Ending, Invocation};
 use crate::lambda::process::{Exit, Vitals};
 use crate::sink::Sink;
-use crate::sink::script::{Deed, Reply, Script};
+use crate::sink::script::{Deed, Reply, Script, tastes};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Invocations of each environment.
@@ -43,12 +43,6 @@ impl Chance {
     fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
-}
-
-/// 400 as long as a record that says `poison` is there.
-fn tastes(body: &[u8]) -> u16 {
-    let found = body.windows(6).any(|window| window == b"poison");
-    if found { 400 } else { 200 }
 }
 
 /// What a destination does for a while; well half of the time.

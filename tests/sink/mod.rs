@@ -4,6 +4,7 @@
 //! accepts. Must not know any of the product's formats; what a body means is the model's business.
 
 pub(crate) mod absent;
+pub(crate) mod place;
 pub(crate) mod proxy;
 pub(crate) mod script;
 pub(crate) mod tls;

@@ -104,6 +104,12 @@ impl Reply {
     }
 }
 
+/// 400 as long as a record that says `poison` is there.
+pub(crate) fn tastes(body: &[u8]) -> u16 {
+    let found = body.windows(6).any(|window| window == b"poison");
+    if found { 400 } else { 200 }
+}
+
 /// The answers of a sink: the listed ones first, then the last word for ever.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
