@@ -21,6 +21,8 @@ mod newrelic;
 mod object;
 mod otlp;
 mod pack;
+mod quote;
+mod room;
 mod s3;
 mod splunk;
 mod sqs;

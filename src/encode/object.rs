@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::quote::quote;
 use super::{Encode, Options};
 use crate::parse;
 use crate::process::{Identity, Level, Record};
@@ -380,29 +381,7 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
 
 /// Writes JSON text as a JSON string, in one line.
 pub(super) fn json_text(out: &mut Vec<u8>, value: &str) {
-    json_bytes(out, value.as_bytes());
-}
-
-/// The same for JSON text of our own.
-pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut from = 0;
-    out.push(b'"');
-    let begin = out.len();
-    for at in memchr::memchr2_iter(b'"', b'\\', bytes) {
-        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
-        out.push(b'\\');
-        from = at;
-    }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
-    // In JSON, these can only stand between two tokens.
-    if memchr::memchr3(b'\n', b'\r', b'\t', bytes).is_some() {
-        for byte in out.iter_mut().skip(begin) {
-            if matches!(byte, b'\n' | b'\r' | b'\t') {
-                *byte = b' ';
-            }
-        }
-    }
-    out.push(b'"');
+    quote(out, value.as_bytes());
 }
 
 /// Whether a record belongs to the environment's first invocation, as JSON.
