@@ -27,6 +27,7 @@ mod s3;
 mod splunk;
 mod sqs;
 mod victorialogs;
+mod walk;
 
 use std::fmt;
 
