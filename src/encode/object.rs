@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::quote::quote;
-use super::room::Room;
+use super::room::{Room, digits};
 use super::walk::Walk;
 use super::{Encode, Options};
 use crate::parse;
@@ -495,23 +495,8 @@ pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<Cow<'_, str>>
 /// Writes a number.
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0_u8; 20];
-    let mut rest = number;
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        // A product and a shift, which is what a division by ten is to a compiler that is not told to save bytes.
-        let tenth = match u32::try_from(rest) {
-            Ok(small) => (u64::from(small) * 0xcccc_cccd) >> 35,
-            Err(_) => rest / 10,
-        };
-        *digit = b'0' + u8::try_from(rest - tenth * 10).unwrap_or(0);
-        rest = tenth;
-        used += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+    let (digits, from) = digits(number);
+    out.extend_from_slice(digits.get(from..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -25,11 +25,43 @@ impl<'a> Room<'a> {
         Self { out, at }
     }
 
+    /// Where the next byte goes.
+    #[inline(always)]
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The last byte that was written.
+    #[inline(always)]
+    pub(super) fn last(&self) -> Option<u8> {
+        self.out.get(self.at.checked_sub(1)?).copied()
+    }
+
+    /// Changes a byte that was written.
+    #[inline(always)]
+    pub(super) fn set(&mut self, at: usize, byte: u8) {
+        if let Some(place) = self.out.get_mut(at) {
+            *place = byte;
+        }
+    }
+
+    /// Moves what was written from a place on to another one, which is a few bytes before or behind it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn shift(&mut self, from: usize, to: usize) {
+        let end = self.at - from + to;
+        if end > self.out.len() {
+            self.out.resize(end, 0);
+        }
+        self.out.copy_within(from..self.at, to);
+        self.at = end;
+    }
+
     /// Lends the next `N` bytes, of which no more than there are ahead; what of them was written must be [taken](Self::take).
     #[inline(always)]
     pub(super) fn next<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         const { assert!(N <= AHEAD_BYTES, "it is not made ahead") };
-        if self.out.len() < self.at + N {
+        if self.out.len() - self.at < N {
             self.out.extend_from_slice(&AHEAD);
         }
         self.out.get_mut(self.at..)?.first_chunk_mut()
@@ -39,6 +71,12 @@ impl<'a> Room<'a> {
     #[inline(always)]
     pub(super) fn take(&mut self, count: usize) {
         self.at += count;
+    }
+
+    /// Takes so many bytes back.
+    #[inline(always)]
+    pub(super) fn back(&mut self, count: usize) {
+        self.at = self.at.saturating_sub(count);
     }
 
     /// Puts bytes.
@@ -61,9 +99,10 @@ impl<'a> Room<'a> {
                     self.put([*byte]);
                 }
             }
-            4..=8 => self.both_ends::<4>(bytes),
-            9..=16 => self.both_ends::<8>(bytes),
-            17..=32 => self.both_ends::<16>(bytes),
+            4..=8 => self.both_ends::<4, 8>(bytes),
+            9..=16 => self.both_ends::<8, 16>(bytes),
+            17..=32 => self.both_ends::<16, 32>(bytes),
+            33..=64 => self.both_ends::<32, 64>(bytes),
             count => {
                 match self.out.get_mut(self.at..self.at + count) {
                     Some(place) => place.copy_from_slice(bytes),
@@ -77,17 +116,67 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Copies bytes of which there are at least `N`, and at most twice as many.
+    /// Copies bytes of which there are at least `N`, and at most twice as many, which is `M`.
     #[inline(always)]
-    fn both_ends<const N: usize>(&mut self, bytes: &[u8]) {
-        let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
-            return;
-        };
-        let end = self.at + bytes.len();
-        self.put(*first);
-        self.at = end - N;
-        self.put(*last);
+    fn both_ends<const N: usize, const M: usize>(&mut self, bytes: &[u8]) {
+        if let (Some(first), Some(last), Some(place)) = (
+            bytes.first_chunk::<N>(),
+            bytes.last_chunk::<N>(),
+            self.next::<M>(),
+        ) {
+            store(place, 0, *first);
+            store(place, bytes.len() - N, *last);
+        }
+        self.take(bytes.len());
     }
+}
+
+/// Puts bytes into room that was lent; where they do not fit nothing.
+#[inline(always)]
+pub(super) fn store<const N: usize, const M: usize>(room: &mut [u8; N], at: usize, bytes: [u8; M]) {
+    if let Some((place, _)) = room.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut) {
+        *place = bytes;
+    }
+}
+
+/// The same for so many bytes of those that are here, of which others may be put behind them; gives back where what comes next goes.
+#[inline(always)]
+pub(super) fn lend<const N: usize>(
+    room: &mut [u8; N],
+    at: usize,
+    bytes: &[u8],
+    count: usize,
+) -> usize {
+    match bytes.first_chunk::<16>() {
+        Some(all) if count <= 16 => store(room, at, *all),
+        _ => {
+            let end = at + count;
+            if let (Some(place), Some(bytes)) = (room.get_mut(at..end), bytes.get(..count)) {
+                place.copy_from_slice(bytes);
+            }
+        }
+    }
+    at + count
+}
+
+/// A number in decimal, at the end of twenty bytes, and where it begins.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+pub(super) fn digits(number: u64) -> ([u8; 20], usize) {
+    let mut digits = [b'0'; 20];
+    let (mut rest, mut from) = (number, 20);
+    while rest > 0 {
+        // Two at a time; of the last two the first may be none.
+        let pair = u32::try_from(rest % 100).unwrap_or(0);
+        rest /= 100;
+        from -= 2;
+        let tens = (pair * 103) >> 10;
+        if let Some([high, low]) = digits.get_mut(from..from + 2) {
+            *high += tens.to_le_bytes()[0];
+            *low += (pair - tens * 10).to_le_bytes()[0];
+        }
+    }
+    let is_odd = digits.get(from) == Some(&b'0');
+    (digits, (from + usize::from(is_odd)).min(19))
 }
 
 impl Drop for Room<'_> {
