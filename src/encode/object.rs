@@ -267,7 +267,7 @@ fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
         }
         let from = walk.at() + 1;
         let name = walk.string();
-        let key = name.inside;
+        let key = name.inside();
         escaped |= !name.plain;
         let twice = if escaped {
             let is_same = |own: &&str| parse::plain(own) == parse::plain(key);

@@ -11,18 +11,21 @@ static AHEAD: [u8; AHEAD_BYTES] = [0; AHEAD_BYTES];
 /// The end of a vector while it is written; what was made ahead and not used goes when this does.
 #[derive(Debug)]
 pub(super) struct Room<'a> {
-    /// What was there, what was written, and zeros.
-    out: &'a mut Vec<u8>,
+    /// The vector while it is here.
+    out: Vec<u8>,
+    /// Where it belongs.
+    home: &'a mut Vec<u8>,
     /// Where the zeros begin.
     at: usize,
 }
 
 impl<'a> Room<'a> {
     /// Behind what is there.
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(home: &'a mut Vec<u8>) -> Self {
+        let mut out = std::mem::take(home);
         let at = out.len();
         out.extend_from_slice(&AHEAD);
-        Self { out, at }
+        Self { out, home, at }
     }
 
     /// Where the next byte goes.
@@ -182,6 +185,7 @@ pub(super) fn digits(number: u64) -> ([u8; 20], usize) {
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         self.out.truncate(self.at);
+        *self.home = std::mem::take(&mut self.out);
     }
 }
 

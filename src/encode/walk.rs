@@ -13,15 +13,36 @@ pub(super) struct Walk<'a> {
     at: usize,
 }
 
-/// A string: where the text between its quotes is, and whether there are no escapes in it.
+/// A string that was taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quoted<'a> {
-    /// What stands between its quotes.
-    pub(super) inside: &'a str,
-    /// The same, with all that stands behind it.
-    pub(super) rest: &'a [u8],
-    /// Whether that between the quotes is plain text.
+    /// The whole text.
+    text: &'a str,
+    /// Where what stands between its quotes begins.
+    from: usize,
+    /// Where it ends.
+    to: usize,
+    /// Whether that is plain text.
     pub(super) plain: bool,
+}
+
+impl<'a> Quoted<'a> {
+    /// What stands between its quotes.
+    pub(super) fn inside(self) -> &'a str {
+        self.text.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// The bytes of that.
+    #[inline(always)]
+    pub(super) fn count(self) -> usize {
+        self.to - self.from
+    }
+
+    /// What stands between its quotes, with all that stands behind it.
+    #[inline(always)]
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.text.as_bytes().get(self.from..).unwrap_or_default()
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -34,6 +55,11 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    /// How much is not read yet.
+    pub(super) fn left(&self) -> usize {
+        self.text.len().saturating_sub(self.at)
     }
 
     /// What was read from a place on.
@@ -74,42 +100,41 @@ impl<'a> Walk<'a> {
     /// The same, for the one place that takes most of them.
     #[inline(always)]
     pub(super) fn string_here(&mut self) -> Quoted<'a> {
-        let bytes = self.text.as_bytes();
+        let text = self.text;
         let from = self.at + 1;
-        let (mut end, mut plain) = (from, true);
+        let (mut to, mut plain) = (from, true);
         loop {
-            if let Some((word, _)) = bytes.get(end..).and_then(<[u8]>::split_first_chunk) {
-                let found = marks(u64::from_le_bytes(*word)).trailing_zeros() / 8;
-                end += usize::try_from(found).unwrap_or(0);
-                if found == 8 {
+            let rest = text.as_bytes().get(to..).unwrap_or_default();
+            if let Some((word, _)) = rest.split_first_chunk() {
+                let found = marks(u64::from_le_bytes(*word));
+                if found == 0 {
+                    to += 8;
                     continue;
                 }
+                to += usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
             }
-            match bytes.get(end) {
+            match text.as_bytes().get(to) {
                 Some(b'"') => {
-                    self.at = end + 1;
-                    let inside = self.text.get(from..end).unwrap_or_default();
-                    let rest = bytes.get(from..).unwrap_or_default();
-                    return Quoted {
-                        inside,
-                        rest,
-                        plain,
-                    };
+                    self.at = to + 1;
+                    break;
                 }
                 Some(b'\\') => {
                     plain = false;
-                    end += 2;
+                    to += 2;
                 }
-                Some(_) => end += 1,
+                Some(_) => to += 1,
                 None => {
                     self.stop();
-                    return Quoted {
-                        inside: "",
-                        rest: &[],
-                        plain: true,
-                    };
+                    (to, plain) = (from, true);
+                    break;
                 }
             }
+        }
+        Quoted {
+            text,
+            from,
+            to,
+            plain,
         }
     }
 

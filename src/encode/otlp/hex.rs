@@ -1,47 +1,49 @@
-//! Hex digits, eight at a time: the ids of traces and spans.
+//! Hex digits, eight in a word: the ids of traces and spans.
 
 /// A word with one in each byte.
 const ONES: u64 = u64::MAX / 255;
 
-/// The bytes of so many pairs of digits; `None` if there are more or fewer, or others.
+/// So many times eight digits, the first ones in the highest bytes and letters made small; `None` if there are more or fewer, or others.
 #[cfg_attr(brooklet_hot, optimize(speed))]
-pub(super) fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let eight = digits.as_bytes().chunks_exact(8);
-    for (place, digits) in bytes.chunks_exact_mut(4).zip(eight) {
-        let digits = u64::from_be_bytes(*digits.first_chunk()?);
-        // What a letter has and a digit has not.
-        let letters = digits >> 6 & ONES;
-        let halves = (digits & (ONES * 0xf)) + letters * 9;
+pub(super) fn digits<const N: usize>(text: &str) -> Option<[u64; N]> {
+    let mut words = [0; N];
+    let mut rest = text.as_bytes();
+    for word in &mut words {
+        let (eight, behind) = rest.split_first_chunk()?;
+        let given = u64::from_be_bytes(*eight);
+        let halves = halves(given);
+        // What is greater than nine is a letter.
+        let high = ((halves + ONES * 6) >> 4) & ONES;
+        let digits = halves + ONES * u64::from(b'0') + high * u64::from(b'a' - b'9' - 1);
         // They are digits if they are what would be written for these halves.
-        if halves & (ONES * 0xf0) != 0 || text(halves) != digits | letters << 5 {
+        if halves & (ONES * 0xf0) != 0 || digits != given | letters(given) << 5 {
             return None;
         }
-        let pairs = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
-        let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-        let all = (fours | fours >> 16).to_be_bytes();
-        place.copy_from_slice(all.last_chunk::<4>()?);
+        (*word, rest) = (digits, behind);
     }
-    Some(bytes)
+    rest.is_empty().then_some(words)
 }
 
-/// The eight halves of four bytes, each in a byte.
+/// The bytes that eight digits stand for.
 #[inline(always)]
-pub(super) fn halves(four: u32) -> u64 {
-    let all = u64::from(four);
-    let fours = (all | all << 16) & 0x0000_ffff_0000_ffff;
-    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
-    (pairs | pairs << 4) & (ONES * 0xf)
+pub(super) fn bytes(digits: u64) -> [u8; 4] {
+    let halves = halves(digits);
+    let pairs = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    let [.., a, b, c, d] = (fours | fours >> 16).to_be_bytes();
+    [a, b, c, d]
 }
 
-/// Eight halves as digits.
+/// What each of eight digits stands for.
 #[inline(always)]
-pub(super) fn text(halves: u64) -> u64 {
-    let letters = (halves + ONES * 6) >> 4 & ONES;
-    halves + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'9' - 1)
+fn halves(digits: u64) -> u64 {
+    (digits & (ONES * 0xf)) + letters(digits) * 9
+}
+
+/// One for each byte that has what a letter has and a digit has not.
+#[inline(always)]
+fn letters(digits: u64) -> u64 {
+    digits >> 6 & ONES
 }
 
 #[cfg(test)]
@@ -49,18 +51,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_read_and_written_and_nothing_else_is() {
+    fn digits_are_read_and_nothing_else_is() {
         for byte in 0..=255_u8 {
-            let written = text(halves(u32::from(byte))).to_be_bytes();
-            assert_eq!(written, format!("{byte:08x}").as_bytes());
-            let digits = format!("{byte:02x}{byte:02X}0000");
-            assert_eq!(bytes::<4>(&digits), Some([byte, byte, 0, 0]));
-            let other = format!("0000000{}", char::from(byte));
-            let expected = char::from(byte).to_digit(16);
-            let read = bytes::<4>(&other).map(|[.., last]| u32::from(last));
-            assert_eq!(read, expected, "{other}");
+            let [read] = digits(&format!("00{byte:02x}{byte:02X}ff")).expect("digits");
+            let written = format!("00{byte:02x}{byte:02x}ff");
+            assert_eq!(read.to_be_bytes(), written.as_bytes());
+            assert_eq!(bytes(read), [0, byte, byte, 0xff]);
+            let letter = char::from(byte);
+            let read: Option<[u64; 1]> = digits(&format!("0000000{letter}"));
+            let read = read.map(|[word]| u32::from_be_bytes(bytes(word)));
+            assert_eq!(read, letter.to_digit(16), "{letter}");
         }
-        assert_eq!(bytes::<4>("0000000"), None);
-        assert_eq!(bytes::<4>("000000000"), None);
+        assert_eq!(digits::<1>("0000000"), None);
+        assert_eq!(digits::<1>("000000000"), None);
+        assert_eq!(
+            digits("0123456789ABCDEF").map(|[_, last]| bytes(last)),
+            Some([0x89, 0xab, 0xcd, 0xef])
+        );
     }
 }

@@ -82,8 +82,8 @@ const OBSERVED: Field = Field(11, "\"observedTimeUnixNano\":");
 /// What a record takes in protobuf, so that it is nearly always written where it stays: a length of two bytes.
 const ORDINARY_BYTES: usize = 500;
 
-/// The name of a record's id.
-const UID: &str = "log.record.uid";
+/// The names of the request's and the record's id.
+const IDS: [&str; 2] = ["faas.invocation_id", "log.record.uid"];
 
 /// Writes log records.
 #[derive(Debug)]
@@ -100,6 +100,8 @@ struct Otlp {
     function: Vec<u8>,
     /// The attribute of the cold start that is none, and of the one that is.
     cold_starts: [Vec<u8>; 2],
+    /// The attributes of [`IDS`] up to their texts.
+    ids: [Vec<u8>; 2],
 }
 
 impl Otlp {
@@ -128,6 +130,11 @@ impl Otlp {
             cold_starts: [false, true].map(|truth| {
                 let name = "faas.coldstart";
                 written(json, |wire| wire.pair(&ATTRIBUTES, name, &Any::Bool(truth)))
+            }),
+            ids: IDS.map(|name| {
+                written(json, |wire| {
+                    wire.begin_text(&ATTRIBUTES, name, 0);
+                })
             }),
         };
         encoder.identify(&Identity::default());
@@ -207,8 +214,9 @@ impl Encode for Otlp {
             wire.list(&ATTRIBUTES);
             wire.pair(&ATTRIBUTES, "type", &Any::Plain(record.kind));
         }
+        let ([request, uid], [request_head, uid_head]) = (IDS, &self.ids);
         if let Some(id) = record.request_id {
-            wire.pair(&ATTRIBUTES, "faas.invocation_id", &Any::Text(id));
+            wire.known(&ATTRIBUTES, (request, request_head), id);
         }
         if let Some(cold_start) = record.cold_start {
             let [no, yes] = &self.cold_starts;
@@ -217,7 +225,8 @@ impl Encode for Otlp {
         if let Some(id) = record.tenant_id {
             wire.pair(&ATTRIBUTES, "aws.lambda.tenant_id", &Any::Text(id));
         }
-        wire.uid(&ATTRIBUTES, UID, record.environment, record.sequence);
+        let parts = (record.environment, record.sequence);
+        wire.uid(&ATTRIBUTES, (uid, uid_head), parts);
         let trace_id = record.trace_id.and_then(trace_id);
         let sample = record
             .sample
@@ -240,7 +249,7 @@ impl Encode for Otlp {
         wire.end_list();
         if let Some(trace_id) = trace_id {
             wire.id(&TRACE_ID, &trace_id);
-            if let Some(span_id) = record.span_id.and_then(hex::bytes::<8>) {
+            if let Some(span_id) = record.span_id.and_then(hex::digits::<2>) {
                 wire.id(&SPAN_ID, &span_id);
             }
         }
@@ -298,15 +307,10 @@ fn severity(level: Level) -> (u8, &'static str) {
 
 /// The trace of an X-Ray root, `1-6352a70e-1e2c502e358361800241fd45`.
 #[cfg_attr(brooklet_hot, optimize(speed))]
-fn trace_id(root: &str) -> Option<[u8; 16]> {
+fn trace_id(root: &str) -> Option<[u64; 4]> {
     let (time, own) = root.strip_prefix("1-")?.split_at_checked(8)?;
-    let own = own.strip_prefix('-')?;
-    let (time, own): ([u8; 4], [u8; 12]) = (hex::bytes(time)?, hex::bytes(own)?);
-    let mut id = [0; 16];
-    let (first, rest) = id.split_at_mut(time.len());
-    first.copy_from_slice(&time);
-    rest.copy_from_slice(&own);
-    Some(id)
+    let ([first], [a, b, c]) = (hex::digits(time)?, hex::digits(own.strip_prefix("-")?)?);
+    Some([first, a, b, c])
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It takes JSON that was found sound before. What is not such ends the value early; nothing here fails or goes on for ever.
 
 use super::super::walk::{Quoted, Walk};
-use super::wire::{ARRAY, Any, FIELDS, VALUES, Wire};
+use super::wire::{Any, VALUES, Wire};
 
 /// Objects and lists in one another; what is deeper is written as text.
 ///
@@ -28,17 +28,19 @@ fn value(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
 #[inline(always)]
 fn simple<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<Any<'a>> {
     match walk.next() {
-        Some(b'"') => Some(match walk.string() {
-            Quoted {
-                inside,
-                plain: true,
-                ..
-            } => Any::Clean(inside),
-            Quoted { inside, .. } => Any::Text(inside),
-        }),
+        Some(b'"') => Some(text(walk.string())),
         Some(b'{' | b'[') if depth < DEPTH_MAX => None,
         Some(b'{' | b'[') => Some(Any::Plain(walk.whole())),
         _ => Some(scalar(walk.token())),
+    }
+}
+
+/// A string as a value.
+pub(super) fn text(quoted: Quoted<'_>) -> Any<'_> {
+    if quoted.plain {
+        Any::Clean(quoted.inside())
+    } else {
+        Any::Text(quoted.inside())
     }
 }
 
@@ -47,11 +49,11 @@ fn simple<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<Any<'a>> {
 fn several(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
     let object = walk.next() == Some(b'{');
     walk.step();
-    let message = wire.open(if object { &FIELDS } else { &ARRAY }, 0);
-    wire.list(&VALUES);
+    // That of a record is what most of it is.
+    let bytes = if depth == 0 { walk.left() } else { 0 };
+    let message = wire.open_values(object, bytes);
     elements(walk, wire, object, depth + 1);
-    wire.end_list();
-    wire.close(message);
+    wire.close_values(message);
 }
 
 /// Writes the elements of an object or a list, to its end.
@@ -69,14 +71,14 @@ fn elements(walk: &mut Walk<'_>, wire: &mut Wire<'_>, object: bool, depth: u32) 
                 walk.step();
                 if walk.next() == Some(b'"') {
                     let text = walk.string_here();
-                    wire.text_pair(&key, &text);
+                    wire.text_pair(key, text);
                     continue;
                 }
                 match simple(walk, depth) {
-                    Some(value) if key.plain => wire.pair(&VALUES, key.inside, &value),
-                    Some(value) => wire.long_pair(&VALUES, key.inside, &value),
+                    Some(value) if key.plain => wire.pair(&VALUES, key.inside(), &value),
+                    Some(value) => wire.long_pair(&VALUES, key.inside(), &value),
                     None => {
-                        let marks = wire.open_pair(&VALUES, key.inside);
+                        let marks = wire.open_pair(&VALUES, key.inside());
                         several(walk, wire, depth);
                         wire.close_pair(marks);
                     }

@@ -35,9 +35,9 @@ const INT: Field = Field(3, "\"intValue\":");
 /// Of a value.
 const DOUBLE: Field = Field(4, "\"doubleValue\":");
 /// Of a value: several without names.
-pub(super) const ARRAY: Field = Field(5, "\"arrayValue\":");
+const ARRAY: Field = Field(5, "\"arrayValue\":");
 /// Of a value: several with names.
-pub(super) const FIELDS: Field = Field(6, "\"kvlistValue\":");
+const FIELDS: Field = Field(6, "\"kvlistValue\":");
 /// Of several values: each.
 pub(super) const VALUES: Field = Field(1, "\"values\":");
 
@@ -171,6 +171,27 @@ impl<'a> Wire<'a> {
         self.open_first(field, bytes)
     }
 
+    /// Begins the values that are all of a value, with names or without, which take about so many bytes in protobuf.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn open_values(&mut self, names: bool, bytes: usize) -> Mark {
+        match (self.json, names) {
+            (false, true) => return self.open_first(&FIELDS, bytes),
+            (false, false) => return self.open_first(&ARRAY, bytes),
+            (true, true) => self.room.put(*b"\"kvlistValue\":{\"values\":["),
+            (true, false) => self.room.put(*b"\"arrayValue\":{\"values\":["),
+        }
+        Mark(0, 0)
+    }
+
+    /// Ends them.
+    #[inline(always)]
+    pub(super) fn close_values(&mut self, mark: Mark) {
+        if self.json {
+            return self.room.put(*b"]}");
+        }
+        self.close(mark);
+    }
+
     /// Ends a message.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn close(&mut self, Mark(from, left): Mark) {
@@ -180,6 +201,9 @@ impl<'a> Wire<'a> {
         let bytes = self.room.at() - from;
         if left == 1 && bytes <= 0x7f {
             self.room.set(from - 1, small(bytes));
+        } else if left == 2 && (0x80..=0x3fff).contains(&bytes) {
+            self.room.set(from - 2, small(bytes) | 0x80);
+            self.room.set(from - 1, small(bytes >> 7));
         } else {
             self.close_long(from, left, bytes);
         }
@@ -227,15 +251,20 @@ impl<'a> Wire<'a> {
             return self.room.put(ns.to_le_bytes());
         }
         self.name(field);
-        self.room.put(*b"\"");
         // Whole milliseconds, as nearly all are, in fewer divisions.
-        if ns.is_multiple_of(1_000_000) {
-            self.decimal(ns / 1_000_000);
-            self.room.put(*b"000000\"");
-        } else {
-            self.decimal(ns);
-            self.room.put(*b"\"");
-        }
+        let whole = ns.is_multiple_of(1_000_000);
+        let (digits, from) = digits(if whole { ns / 1_000_000 } else { ns });
+        let Some(room) = self.room.next::<48>() else {
+            return;
+        };
+        room[0] = b'"';
+        store(room, 1, digits);
+        room.copy_within(1 + from..21, 1);
+        let at = 21 - from;
+        store(room, at, *b"000000\"");
+        let at = if whole { at + 7 } else { at + 1 };
+        store(room, at - 1, *b"\"");
+        self.room.take(at);
     }
 
     /// A number in decimal.
@@ -255,22 +284,22 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A trace's or a span's id.
+    /// A trace's or a span's id, eight digits a word.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn id(&mut self, field: &Field, id: &[u8]) {
-        if !self.json {
-            self.begin(field, id.len());
-            return self.copy(id);
+    pub(super) fn id(&mut self, field: &Field, digits: &[u64]) {
+        if self.json {
+            self.name(field);
+            self.room.put(*b"\"");
+            for eight in digits {
+                self.room.put(eight.to_be_bytes());
+            }
+            self.room.put(*b"\"");
+        } else {
+            self.begin(field, 4 * digits.len());
+            for eight in digits {
+                self.room.put(hex::bytes(*eight));
+            }
         }
-        self.name(field);
-        self.room.put(*b"\"");
-        for four in id.chunks_exact(4) {
-            let four = four
-                .first_chunk()
-                .map_or(0, |four| u32::from_be_bytes(*four));
-            self.room.put(hex::text(hex::halves(four)).to_be_bytes());
-        }
-        self.room.put(*b"\"");
     }
 
     /// The inside of a JSON string.
@@ -333,23 +362,18 @@ impl<'a> Wire<'a> {
         if let Some(text) = begun {
             self.copy(text.as_bytes());
             self.end_text();
-        } else if self.json || !self.short_pair(list, key, value) {
+        } else if !self.short_pair(list, key, value) {
             self.long_pair(list, key, value);
         }
     }
 
     /// A name with a text, both read just now: what most JSON is.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn text_pair(&mut self, key: &Quoted<'_>, text: &Quoted<'_>) {
-        let (key_bytes, text_bytes) = (key.inside.len(), text.inside.len());
+    pub(super) fn text_pair(&mut self, key: Quoted<'_>, text: Quoted<'_>) {
+        let (key_bytes, text_bytes) = (key.count(), text.count());
         let bytes = key_bytes + text_bytes + 6;
         if bytes > 0x7f || key_bytes == 0 || !(self.json || key.plain && text.plain) {
-            let value = if text.plain {
-                Any::Clean(text.inside)
-            } else {
-                Any::Text(text.inside)
-            };
-            return self.long_pair(&VALUES, key.inside, &value);
+            return self.long_pair(&VALUES, key.inside(), &value::text(text));
         }
         let comma = self.json && !matches!(self.room.last(), None | Some(b'{' | b'['));
         let Some(room) = self.room.next::<TEXT_PAIR_BYTES>() else {
@@ -359,22 +383,22 @@ impl<'a> Wire<'a> {
             room[0] = b',';
             let from = usize::from(comma);
             store(room, from, *b"{\"key\":\"");
-            let at = lend(room, from + 8, key.rest, key_bytes);
+            let at = lend(room, from + 8, key.rest(), key_bytes);
             store(room, at, *b"\",\"value\":{\"stringValue\":\"");
-            let at = lend(room, at + 26, text.rest, text_bytes);
+            let at = lend(room, at + 26, text.rest(), text_bytes);
             store(room, at, *b"\"}}");
             at + 3
         } else {
             let (item, name) = (VALUES.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
             store(room, 0, [item, small(bytes), name, small(key_bytes)]);
-            let at = lend(room, 4, key.rest, key_bytes);
+            let at = lend(room, 4, key.rest(), key_bytes);
             let (value, string) = (VALUE.0 << 3 | BYTES, STRING.0 << 3 | BYTES);
             store(
                 room,
                 at,
                 [value, small(text_bytes + 2), string, small(text_bytes)],
             );
-            lend(room, at + 4, text.rest, text_bytes)
+            lend(room, at + 4, text.rest(), text_bytes)
         };
         self.room.take(at);
     }
@@ -400,17 +424,52 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A pair whose value is an id in two parts.
-    pub(super) fn uid(&mut self, list: &Field, key: &str, first: &str, second: u64) {
-        let (digits, from) = digits(second);
+    /// The same where what [`begin_text`](Self::begin_text) writes for no bytes was written before.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn begin_known(&mut self, head: &[u8], bytes: usize) -> bool {
+        if self.json {
+            self.comma();
+            self.copy(head);
+            return true;
+        }
+        let all = head.len() + bytes - 2;
+        if all > 0x7f {
+            return false;
+        }
+        let from = self.room.at();
+        self.copy(head);
+        let end = self.room.at();
+        self.room.set(from + 1, small(all));
+        self.room.set(end - 3, small(bytes + 2));
+        self.room.set(end - 1, small(bytes));
+        true
+    }
+
+    /// A pair whose beginning was written before and whose value is the inside of a JSON string.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn known(&mut self, list: &Field, (key, head): (&str, &[u8]), inside: &str) {
+        let plain = self.json || memchr::memchr(b'\\', inside.as_bytes()).is_none();
+        if plain && self.begin_known(head, inside.len()) {
+            self.copy(inside.as_bytes());
+            self.end_text();
+        } else {
+            self.long_pair(list, key, &Any::Text(inside));
+        }
+    }
+
+    /// The same of a record's id, which has two parts.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn uid(&mut self, list: &Field, (key, head): (&str, &[u8]), parts: (&str, u64)) {
+        let (environment, sequence) = parts;
+        let (digits, from) = digits(sequence);
         let digits = digits.get(from..).unwrap_or_default();
-        if self.begin_text(list, key, first.len() + 1 + digits.len()) {
-            self.copy(first.as_bytes());
+        if self.begin_known(head, environment.len() + 1 + digits.len()) {
+            self.copy(environment.as_bytes());
             self.room.put(*b"-");
             self.copy(digits);
             self.end_text();
         } else {
-            let id = format!("{first}-{second}");
+            let id = format!("{environment}-{sequence}");
             self.long_pair(list, key, &Any::Clean(&id));
         }
     }
@@ -430,6 +489,18 @@ impl<'a> Wire<'a> {
             Any::Int(number) => (&INT, number.cast_unsigned()),
             _ => return false,
         };
+        if self.json {
+            let Any::Int(0..) = value else {
+                return false;
+            };
+            self.comma();
+            self.room.put(*b"{\"key\":\"");
+            self.copy(key.as_bytes());
+            self.room.put(*b"\",\"value\":{\"intValue\":\"");
+            self.decimal(rest);
+            self.room.put(*b"\"}}");
+            return true;
+        }
         let (mut bytes, mut count) = ([0; 10], 0);
         for byte in &mut bytes {
             *byte = rest.to_le_bytes()[0] | 0x80;
@@ -538,15 +609,13 @@ impl<'a> Wire<'a> {
             }
             Any::Json(json) => value::write(self, json),
             Any::Fields(fields) => {
-                let message = self.open(&FIELDS, 0);
-                self.list(&VALUES);
+                let message = self.open_values(true, 0);
                 for (name, json) in *fields {
                     let mut key = String::new();
                     parse::escape(&mut key, name);
                     self.long_pair(&VALUES, &key, &Any::Json(json));
                 }
-                self.end_list();
-                self.close(message);
+                self.close_values(message);
             }
         }
     }
