@@ -29,13 +29,13 @@ fn main() {
     };
     match path.as_str() {
         "parse" => parse(rounds),
-        "text-ndjson" => ship(rounds, &lines(), "ndjson"),
-        "json-ndjson" => ship(rounds, &objects(), "ndjson"),
-        "real-ndjson" => ship(rounds, &logged(), "ndjson"),
-        "text-otlp" => ship(rounds, &lines(), "otlp"),
-        "text-elasticsearch" => ship(rounds, &lines(), "elasticsearch"),
         "gzip" => gzip(rounds),
-        _ => {}
+        path => match path.split_once('-') {
+            Some(("text", format)) => ship(rounds, &lines(), format),
+            Some(("json", format)) => ship(rounds, &objects(), format),
+            Some(("real", format)) => ship(rounds, &logged(), format),
+            _ => {}
+        },
     }
 }
 

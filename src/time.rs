@@ -178,53 +178,67 @@ pub fn rfc3339_ms(text: &str) -> Option<u64> {
 #[must_use]
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub fn rfc3339_ns(text: &str) -> Option<u64> {
-    let bytes = text.as_bytes();
-    let number = |from: usize, digits: usize| -> Option<u64> {
-        bytes
-            .get(from..from + digits)?
-            .iter()
-            .try_fold(0_u64, |sum, digit| {
-                digit
-                    .is_ascii_digit()
-                    .then(|| sum * 10 + u64::from(digit - b'0'))
-            })
-    };
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if separators
-        .iter()
-        .any(|(at, byte)| bytes.get(*at) != Some(byte))
-    {
+    // Every byte in its place, and none looked for.
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        mo1,
+        mo2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        rest @ ..,
+    ] = text.as_bytes()
+    else {
         return None;
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
-    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    };
+    let [h1, h2, b':', mi1, mi2, b':', s1, s2, fraction @ .., b'Z'] = rest else {
+        return None;
+    };
+    // What is no digit is told at the end, once for all.
+    let mut sound = true;
+    let mut number = |tens: &u8, ones: &u8| {
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        sound &= (tens < 10) & (ones < 10);
+        u64::from(tens) * 10 + u64::from(ones)
+    };
+    let (year, month) = (number(y1, y2) * 100 + number(y3, y4), number(mo1, mo2));
+    let (day, hour) = (number(d1, d2), number(h1, h2));
+    let (minute, second) = (number(mi1, mi2), number(s1, s2));
     let days = match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    let sound = year >= 1970
+    let sound = sound
+        && year >= 1970
         && (1..=12).contains(&month)
         && (1..=days).contains(&day)
         && hour < 24
         && minute < 60
         // A leap second.
         && second <= 60;
-    if !sound {
-        return None;
-    }
-    let fraction = text.get(19..)?.strip_suffix('Z')?;
-    let ns = match fraction.strip_prefix('.') {
-        None if fraction.is_empty() => 0,
-        Some(digits)
-            if (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            let nine = digits.bytes().chain(std::iter::repeat(b'0')).take(9);
-            nine.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
+    let mut ns = 0;
+    match fraction {
+        _ if !sound => return None,
+        [] => {}
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            let mut one = 1_000_000_000;
+            for digit in digits {
+                if !digit.is_ascii_digit() {
+                    return None;
+                }
+                one /= 10;
+                ns += u64::from(digit - b'0') * one;
+            }
         }
         _ => return None,
-    };
+    }
     // Day number from a civil date, after Howard Hinnant's `days_from_civil`, the counterpart of the one above.
     let y = if month <= 2 { year - 1 } else { year };
     let (era, yoe) = (y / 400, y % 400);

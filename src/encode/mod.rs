@@ -21,10 +21,13 @@ mod newrelic;
 mod object;
 mod otlp;
 mod pack;
+mod quote;
+mod room;
 mod s3;
 mod splunk;
 mod sqs;
 mod victorialogs;
+mod walk;
 
 use std::fmt;
 

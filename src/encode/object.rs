@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use super::quote::quote;
+use super::room::{Room, digits};
+use super::walk::Walk;
 use super::{Encode, Options};
 use crate::parse;
 use crate::process::{Identity, Level, Record};
@@ -295,16 +298,39 @@ pub(super) fn text(out: &mut Vec<u8>, record: &Record<'_>) {
 const FLAT_KEYS_MAX: usize = 256;
 
 /// Writes an object's keys as fields of their own: `,"name.key":`; any other value stays one field, and so does an object without keys, with very many, or with one that is there twice.
-#[cfg_attr(brooklet_hot, optimize(speed))]
 fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
     let (from, prefix) = (out.len(), name.strip_suffix(b"\":").unwrap_or_default());
     if prefix.is_empty() {
         return;
     }
+    if unfold(&mut Room::new(out), prefix, json).is_none() || out.len() == from {
+        out.truncate(from);
+        value(out, name, Some(json));
+    }
+}
+
+/// The keys of an object as fields; `None` if it must stay one.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
     // Names as they are written; only where one has an escape must they be read.
-    let (mut known, mut escaped, mut whole) = (Vec::with_capacity(16), false, true);
-    let read = parse::members(json, &mut |key, value| {
-        escaped |= key.contains('\\');
+    let (mut known, mut escaped) = (Vec::with_capacity(16), false);
+    let mut walk = Walk::new(json);
+    walk.next().filter(|brace| *brace == b'{')?;
+    walk.step();
+    loop {
+        match walk.next()? {
+            b'"' => {}
+            b',' => {
+                walk.step();
+                continue;
+            }
+            b'}' => return Some(()),
+            _ => return None,
+        }
+        let from = walk.at() + 1;
+        let name = walk.string();
+        let key = name.inside();
+        escaped |= !name.plain;
         let twice = if escaped {
             let is_same = |own: &&str| parse::plain(own) == parse::plain(key);
             known.iter().any(is_same)
@@ -312,20 +338,34 @@ fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
             known.contains(&key)
         };
         if twice || known.len() >= FLAT_KEYS_MAX {
-            whole = false;
-        }
-        if !whole {
-            return;
+            return None;
         }
         known.push(key);
-        for piece in [prefix, b".", key.as_bytes(), b"\":"] {
-            out.extend_from_slice(piece);
+        walk.next().filter(|colon| *colon == b':')?;
+        walk.step();
+        let first = walk.next()?;
+        let close = walk.at() == from + key.len() + 2;
+        let value = walk.value();
+        room.copy(prefix);
+        room.put(*b".");
+        // Most stand as they are to be written.
+        let field = if close { walk.since(from) } else { value };
+        if !close {
+            room.copy(key.as_bytes());
+            room.put(*b"\":");
         }
-        self::json(out, value);
-    });
-    if !read || !whole || out.len() == from {
-        out.truncate(from);
-        value(out, name, Some(json));
+        if matches!(first, b'{' | b'[') && memchr::memchr2(b'\n', b'\r', field.as_bytes()).is_some()
+        {
+            for byte in field.bytes() {
+                room.put([if matches!(byte, b'\n' | b'\r') {
+                    b' '
+                } else {
+                    byte
+                }]);
+            }
+        } else {
+            room.copy(field.as_bytes());
+        }
     }
 }
 
@@ -452,29 +492,7 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
 
 /// Writes JSON text as a JSON string, in one line.
 pub(super) fn json_text(out: &mut Vec<u8>, value: &str) {
-    json_bytes(out, value.as_bytes());
-}
-
-/// The same for JSON text of our own.
-pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut from = 0;
-    out.push(b'"');
-    let begin = out.len();
-    for at in memchr::memchr2_iter(b'"', b'\\', bytes) {
-        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
-        out.push(b'\\');
-        from = at;
-    }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
-    // In JSON, these can only stand between two tokens.
-    if memchr::memchr3(b'\n', b'\r', b'\t', bytes).is_some() {
-        for byte in out.iter_mut().skip(begin) {
-            if matches!(byte, b'\n' | b'\r' | b'\t') {
-                *byte = b' ';
-            }
-        }
-    }
-    out.push(b'"');
+    quote(out, value.as_bytes());
 }
 
 /// Whether a record belongs to the environment's first invocation, as JSON.
@@ -549,23 +567,8 @@ pub(super) fn facts(identity: &Identity) -> [(&'static str, Option<Cow<'_, str>>
 /// Writes a number.
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0_u8; 20];
-    let mut rest = number;
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        // A product and a shift, which is what a division by ten is to a compiler that is not told to save bytes.
-        let tenth = match u32::try_from(rest) {
-            Ok(small) => (u64::from(small) * 0xcccc_cccd) >> 35,
-            Err(_) => rest / 10,
-        };
-        *digit = b'0' + u8::try_from(rest - tenth * 10).unwrap_or(0);
-        rest = tenth;
-        used += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+    let (digits, from) = digits(number);
+    out.extend_from_slice(digits.get(from..).unwrap_or_default());
 }
 
 #[cfg(test)]

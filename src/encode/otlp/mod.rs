@@ -3,6 +3,7 @@
 //! Both write the same message, field by field in the order of their numbers; which bytes that takes is the business of [`wire`].
 //! Nothing here may know more of a record than it says itself.
 
+mod hex;
 mod value;
 mod wire;
 
@@ -78,6 +79,12 @@ const SPAN_ID: Field = Field(10, "\"spanId\":");
 /// Of a record: when we got it.
 const OBSERVED: Field = Field(11, "\"observedTimeUnixNano\":");
 
+/// What a record takes in protobuf, so that it is nearly always written where it stays: a length of two bytes.
+const ORDINARY_BYTES: usize = 500;
+
+/// The names of the request's and the record's id.
+const IDS: [&str; 2] = ["faas.invocation_id", "log.record.uid"];
+
 /// Writes log records.
 #[derive(Debug)]
 struct Otlp {
@@ -87,21 +94,48 @@ struct Otlp {
     resource: Vec<u8>,
     /// What wrote the records, as a field of its message.
     scope: Vec<u8>,
+    /// The fields of each level, in the order of the levels.
+    levels: [Vec<u8>; Level::ALL.len()],
+    /// The attributes of what a function logs, up to its type.
+    function: Vec<u8>,
+    /// The attribute of the cold start that is none, and of the one that is.
+    cold_starts: [Vec<u8>; 2],
+    /// The attributes of [`IDS`] up to their texts.
+    ids: [Vec<u8>; 2],
 }
 
 impl Otlp {
     /// An encoder that knows nobody.
     fn new(json: bool) -> Self {
-        let mut scope = Vec::new();
-        let mut wire = Wire::new(json, &mut scope);
-        let message = wire.open(&SCOPE);
-        wire.plain(&SCOPE_NAME, env!("CARGO_PKG_NAME"));
-        wire.plain(&SCOPE_VERSION, env!("CARGO_PKG_VERSION"));
-        wire.close(message);
         let mut encoder = Self {
             json,
             resource: Vec::new(),
-            scope,
+            scope: written(json, |wire| {
+                let message = wire.open(&SCOPE, 0);
+                wire.plain(&SCOPE_NAME, env!("CARGO_PKG_NAME"));
+                wire.plain(&SCOPE_VERSION, env!("CARGO_PKG_VERSION"));
+                wire.close(message);
+            }),
+            levels: Level::ALL.map(|level| {
+                let (number, word) = severity(level);
+                written(json, |wire| {
+                    wire.number(&SEVERITY_NUMBER, number);
+                    wire.plain(&SEVERITY_TEXT, word);
+                })
+            }),
+            function: written(json, |wire| {
+                wire.list(&ATTRIBUTES);
+                wire.pair(&ATTRIBUTES, "type", &Any::Clean("function"));
+            }),
+            cold_starts: [false, true].map(|truth| {
+                let name = "faas.coldstart";
+                written(json, |wire| wire.pair(&ATTRIBUTES, name, &Any::Bool(truth)))
+            }),
+            ids: IDS.map(|name| {
+                written(json, |wire| {
+                    wire.begin_text(&ATTRIBUTES, name, 0);
+                })
+            }),
         };
         encoder.identify(&Identity::default());
         encoder
@@ -112,7 +146,7 @@ impl Encode for Otlp {
     fn identify(&mut self, identity: &Identity) {
         self.resource.clear();
         let mut wire = Wire::new(self.json, &mut self.resource);
-        let message = wire.open(&RESOURCE);
+        let message = wire.open(&RESOURCE, 0);
         wire.list(&RESOURCE_ATTRIBUTES);
         let name = &identity.function_name;
         let service = identity.service_name.as_ref().or(name.as_ref()).cloned();
@@ -156,15 +190,13 @@ impl Encode for Otlp {
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         let mut wire = Wire::new(self.json, out);
-        let message = wire.open_first(&LOG_RECORDS);
+        let message = wire.open_first(&LOG_RECORDS, ORDINARY_BYTES);
         let observed_ns = record.received_ms.saturating_mul(1_000_000);
         let time = record.timestamp.and_then(parse::inside);
         let time_ns = time.and_then(time::rfc3339_ns);
         wire.nanoseconds(&TIME, time_ns.unwrap_or(observed_ns));
-        if let Some(level) = record.level {
-            let (number, word) = severity(level);
-            wire.number(&SEVERITY_NUMBER, number);
-            wire.plain(&SEVERITY_TEXT, word);
+        if let Some(level) = record.level.and_then(|l| self.levels.get(l as usize)) {
+            wire.part(level);
         }
         // What a function's JSON record says in words is in it; the platform's line is not.
         let logged = matches!(record.kind, "function" | "extension");
@@ -176,7 +208,25 @@ impl Encode for Otlp {
         if let Some(body) = body {
             wire.value(&BODY, &body);
         }
-        wire.list(&ATTRIBUTES);
+        if record.kind == "function" {
+            wire.part(&self.function);
+        } else {
+            wire.list(&ATTRIBUTES);
+            wire.pair(&ATTRIBUTES, "type", &Any::Plain(record.kind));
+        }
+        let ([request, uid], [request_head, uid_head]) = (IDS, &self.ids);
+        if let Some(id) = record.request_id {
+            wire.known(&ATTRIBUTES, (request, request_head), id);
+        }
+        if let Some(cold_start) = record.cold_start {
+            let [no, yes] = &self.cold_starts;
+            wire.part(if cold_start { yes } else { no });
+        }
+        if let Some(id) = record.tenant_id {
+            wire.pair(&ATTRIBUTES, "aws.lambda.tenant_id", &Any::Text(id));
+        }
+        let parts = (record.environment, record.sequence);
+        wire.uid(&ATTRIBUTES, (uid, uid_head), parts);
         let trace_id = record.trace_id.and_then(trace_id);
         let sample = record
             .sample
@@ -186,11 +236,6 @@ impl Encode for Otlp {
                 wire.pair(&ATTRIBUTES, key, &value);
             }
         };
-        pair("type", Some(Any::Plain(record.kind)));
-        pair("faas.invocation_id", record.request_id.map(Any::Text));
-        pair("faas.coldstart", record.cold_start.map(Any::Bool));
-        pair("aws.lambda.tenant_id", record.tenant_id.map(Any::Text));
-        pair("log.record.uid", Some(Any::Id(record)));
         pair("sample", sample);
         pair("record", beside.map(Any::Json));
         // What the fields for them cannot hold.
@@ -204,7 +249,7 @@ impl Encode for Otlp {
         wire.end_list();
         if let Some(trace_id) = trace_id {
             wire.id(&TRACE_ID, &trace_id);
-            if let Some(span_id) = record.span_id.and_then(hex::<8>) {
+            if let Some(span_id) = record.span_id.and_then(hex::digits::<2>) {
                 wire.id(&SPAN_ID, &span_id);
             }
         }
@@ -236,6 +281,13 @@ impl Encode for Otlp {
     }
 }
 
+/// What is written of a message by itself.
+fn written(json: bool, write: impl FnOnce(&mut Wire<'_>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut Wire::new(json, &mut out));
+    out
+}
+
 /// Whether the owner has a tag of this name.
 fn is_tag(identity: &Identity, key: &str) -> bool {
     identity.tags.iter().any(|(known, _)| known == key)
@@ -255,35 +307,10 @@ fn severity(level: Level) -> (u8, &'static str) {
 
 /// The trace of an X-Ray root, `1-6352a70e-1e2c502e358361800241fd45`.
 #[cfg_attr(brooklet_hot, optimize(speed))]
-fn trace_id(root: &str) -> Option<[u8; 16]> {
-    let (time, own) = root.strip_prefix("1-")?.split_once('-')?;
-    let (time, own): ([u8; 4], [u8; 12]) = (hex(time)?, hex(own)?);
-    let mut id = [0; 16];
-    let (first, rest) = id.split_at_mut(time.len());
-    first.copy_from_slice(&time);
-    rest.copy_from_slice(&own);
-    Some(id)
-}
-
-/// The bytes of so many pairs of hex digits.
-#[cfg_attr(brooklet_hot, optimize(speed))]
-fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        for digit in pair {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                b'A'..=b'F' => digit - b'A' + 10,
-                _ => return None,
-            };
-            *byte = *byte << 4 | value;
-        }
-    }
-    Some(bytes)
+fn trace_id(root: &str) -> Option<[u64; 4]> {
+    let (time, own) = root.strip_prefix("1-")?.split_at_checked(8)?;
+    let ([first], [a, b, c]) = (hex::digits(time)?, hex::digits(own.strip_prefix("-")?)?);
+    Some([first, a, b, c])
 }
 
 #[cfg(test)]

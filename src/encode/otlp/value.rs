@@ -2,7 +2,8 @@
 //!
 //! It takes JSON that was found sound before. What is not such ends the value early; nothing here fails or goes on for ever.
 
-use super::wire::{ARRAY, Any, FIELDS, VALUES, Wire};
+use super::super::walk::{Quoted, Walk};
+use super::wire::{Any, VALUES, Wire};
 
 /// Objects and lists in one another; what is deeper is written as text.
 ///
@@ -11,153 +12,87 @@ const DEPTH_MAX: u32 = 24;
 
 /// Writes what is in a value.
 pub(super) fn write(wire: &mut Wire<'_>, json: &str) {
-    Walk { rest: json }.value(wire, 0);
+    value(&mut Walk::new(json), wire, 0);
 }
 
-/// A walk over JSON.
-struct Walk<'a> {
-    /// What is still to be read.
-    rest: &'a str,
+/// Writes the value that comes next.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn value(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
+    match simple(walk, depth) {
+        Some(value) => wire.any(&value),
+        None => several(walk, wire, depth),
+    }
 }
 
-impl<'a> Walk<'a> {
-    /// The next byte that is no white space.
-    fn next(&mut self) -> Option<u8> {
-        let first = *self.rest.as_bytes().first()?;
-        if first > b' ' {
-            return Some(first);
-        }
-        self.rest = self.rest.trim_ascii_start();
-        self.rest.as_bytes().first().copied()
+/// Takes the value that comes next, if it is not one that holds others.
+#[inline(always)]
+fn simple<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<Any<'a>> {
+    match walk.next() {
+        Some(b'"') => Some(text(walk.string())),
+        Some(b'{' | b'[') if depth < DEPTH_MAX => None,
+        Some(b'{' | b'[') => Some(Any::Plain(walk.whole())),
+        _ => Some(scalar(walk.token())),
     }
+}
 
-    /// Takes so many bytes; all if there are fewer.
-    fn take(&mut self, bytes: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        taken
+/// A string as a value.
+pub(super) fn text(quoted: Quoted<'_>) -> Any<'_> {
+    if quoted.plain {
+        Any::Clean(quoted.inside())
+    } else {
+        Any::Text(quoted.inside())
     }
+}
 
-    /// Takes the string that comes next; gives back its inside, and whether that is plain text.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn string(&mut self) -> (&'a str, bool) {
-        let whole = self.rest;
-        let bytes = whole.as_bytes();
-        let (mut end, mut plain) = (1, true);
-        while let Some(found) = bytes
-            .get(end..)
-            .and_then(|b| memchr::memchr2(b'"', b'\\', b))
-        {
-            end += found;
-            if bytes.get(end) == Some(&b'"') {
-                self.take(end + 1);
-                return (whole.get(1..end).unwrap_or_default(), plain);
-            }
-            plain = false;
-            end += 2;
-        }
-        self.take(usize::MAX);
-        ("", true)
-    }
+/// Writes the object or list that comes next.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn several(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
+    let object = walk.next() == Some(b'{');
+    walk.step();
+    // That of a record is what most of it is.
+    let bytes = if depth == 0 { walk.left() } else { 0 };
+    let message = wire.open_values(object, bytes);
+    elements(walk, wire, object, depth + 1);
+    wire.close_values(message);
+}
 
-    /// Takes the object or list that comes next, and gives it back as it is.
-    fn whole(&mut self) -> &'a str {
-        let (from, mut depth) = (self.rest, 0_u32);
-        while let Some(byte) = self.next() {
-            match byte {
-                b'"' => {
-                    self.string();
+/// Writes the elements of an object or a list, to its end.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn elements(walk: &mut Walk<'_>, wire: &mut Wire<'_>, object: bool, depth: u32) {
+    while let Some(byte) = walk.next() {
+        let before = walk.at();
+        match byte {
+            b'}' | b']' => return walk.step(),
+            b',' => walk.step(),
+            b'"' if object => {
+                let key = walk.string_here();
+                // Between a name and its value.
+                walk.next();
+                walk.step();
+                if walk.next() == Some(b'"') {
+                    let text = walk.string_here();
+                    wire.text_pair(key, text);
                     continue;
                 }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            self.take(1);
-            if depth == 0 {
-                break;
-            }
-        }
-        from.get(..from.len() - self.rest.len()).unwrap_or_default()
-    }
-
-    /// Writes the value that comes next.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn value(&mut self, wire: &mut Wire<'_>, depth: u32) {
-        match self.simple(depth) {
-            Some(value) => wire.any(&value),
-            None => self.several(wire, depth),
-        }
-    }
-
-    /// Takes the value that comes next, if it is not one that holds others.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn simple(&mut self, depth: u32) -> Option<Any<'a>> {
-        match self.next() {
-            Some(b'"') => Some(match self.string() {
-                (text, true) => Any::Clean(text),
-                (text, false) => Any::Text(text),
-            }),
-            Some(b'{' | b'[') if depth < DEPTH_MAX => None,
-            Some(b'{' | b'[') => Some(Any::Plain(self.whole())),
-            _ => {
-                let is_end =
-                    |byte: u8| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
-                let end = self.rest.bytes().position(is_end);
-                Some(scalar(self.take(end.unwrap_or(usize::MAX))))
-            }
-        }
-    }
-
-    /// Writes the object or list that comes next.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn several(&mut self, wire: &mut Wire<'_>, depth: u32) {
-        let object = self.take(1) == "{";
-        let message = wire.open(if object { &FIELDS } else { &ARRAY });
-        wire.list(&VALUES);
-        self.elements(wire, object, depth + 1);
-        wire.end_list();
-        wire.close(message);
-    }
-
-    /// Writes the elements of an object or a list, to its end.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn elements(&mut self, wire: &mut Wire<'_>, object: bool, depth: u32) {
-        while let Some(byte) = self.next() {
-            let left = self.rest.len();
-            match byte {
-                b'}' | b']' => {
-                    self.take(1);
-                    return;
-                }
-                b',' => {
-                    self.take(1);
-                }
-                b'"' if object => {
-                    let (key, plain) = self.string();
-                    // Between a name and its value.
-                    self.next();
-                    self.take(1);
-                    match self.simple(depth) {
-                        Some(value) if plain => wire.pair(&VALUES, key, &value),
-                        Some(value) => wire.long_pair(&VALUES, key, &value),
-                        None => {
-                            let marks = wire.open_pair(&VALUES, key);
-                            self.several(wire, depth);
-                            wire.close_pair(marks);
-                        }
+                match simple(walk, depth) {
+                    Some(value) if key.plain => wire.pair(&VALUES, key.inside(), &value),
+                    Some(value) => wire.long_pair(&VALUES, key.inside(), &value),
+                    None => {
+                        let marks = wire.open_pair(&VALUES, key.inside());
+                        several(walk, wire, depth);
+                        wire.close_pair(marks);
                     }
                 }
-                _ => {
-                    let item = wire.open_item(&VALUES);
-                    self.value(wire, depth);
-                    wire.close(item);
-                }
             }
-            // Only what is no JSON does not get on.
-            if self.rest.len() == left {
-                self.rest = "";
+            _ => {
+                let item = wire.open_item(&VALUES);
+                value(walk, wire, depth);
+                wire.close(item);
             }
+        }
+        // Only what is no JSON does not get on.
+        if walk.at() == before {
+            walk.stop();
         }
     }
 }
@@ -168,11 +103,10 @@ fn scalar(token: &str) -> Any<'_> {
     match token {
         "true" | "false" => Any::Bool(token == "true"),
         "null" | "" => Any::Empty,
-        _ => match (token.parse(), double(token)) {
-            (Ok(whole), _) => Any::Int(whole),
-            (_, Some(number)) => Any::Double(number, token),
-            // No number that others could hold.
-            _ => Any::Plain(token),
+        _ => match token.parse() {
+            Ok(whole) => Any::Int(whole),
+            // No number that others could hold, if it is none of these.
+            Err(_) => double(token).map_or(Any::Plain(token), |number| Any::Double(number, token)),
         },
     }
 }

@@ -5,9 +5,11 @@
 use std::borrow::Cow;
 
 use super::super::object;
-use super::value;
+use super::super::quote::text;
+use super::super::room::{Room, digits, lend, store};
+use super::super::walk::Quoted;
+use super::{hex, value};
 use crate::parse;
-use crate::process::Record;
 
 /// A field of a message: its number in protobuf, and its name in JSON with quotes and colon.
 #[derive(Debug)]
@@ -33,11 +35,14 @@ const INT: Field = Field(3, "\"intValue\":");
 /// Of a value.
 const DOUBLE: Field = Field(4, "\"doubleValue\":");
 /// Of a value: several without names.
-pub(super) const ARRAY: Field = Field(5, "\"arrayValue\":");
+const ARRAY: Field = Field(5, "\"arrayValue\":");
 /// Of a value: several with names.
-pub(super) const FIELDS: Field = Field(6, "\"kvlistValue\":");
+const FIELDS: Field = Field(6, "\"kvlistValue\":");
 /// Of several values: each.
 pub(super) const VALUES: Field = Field(1, "\"values\":");
+
+/// What a name with a text takes in JSON where protobuf has lengths of one byte for it, and what is put behind it.
+const TEXT_PAIR_BYTES: usize = 0x7f + 38 + 16;
 
 /// What a value may be.
 #[derive(Debug)]
@@ -60,13 +65,11 @@ pub(super) enum Any<'a> {
     Json(&'a str),
     /// Names and JSON.
     Fields(&'a [(Cow<'a, str>, Cow<'a, str>)]),
-    /// A record's id.
-    Id(&'a Record<'a>),
 }
 
-/// Where a message that is being written began.
+/// Where a message that is being written began, and the bytes that were left for its length.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(usize);
+pub(super) struct Mark(usize, usize);
 
 /// Writes fields.
 #[derive(Debug)]
@@ -74,18 +77,29 @@ pub(super) struct Wire<'a> {
     /// JSON instead of protobuf.
     json: bool,
     /// Where they go.
-    out: &'a mut Vec<u8>,
+    room: Room<'a>,
 }
 
 impl<'a> Wire<'a> {
     /// Writes behind what is there.
     pub(super) fn new(json: bool, out: &'a mut Vec<u8>) -> Self {
-        Self { json, out }
+        let room = Room::new(out);
+        Self { json, room }
     }
 
     /// Bytes as they are.
+    #[inline(always)]
     pub(super) fn copy(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.room.copy(bytes);
+    }
+
+    /// A field that was written before, alone.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn part(&mut self, field: &[u8]) {
+        if self.json {
+            self.comma();
+        }
+        self.copy(field);
     }
 
     /// What stands before a field's value in JSON.
@@ -98,24 +112,25 @@ impl<'a> Wire<'a> {
     /// A comma in JSON, but before the first of an object or a list.
     #[inline(always)]
     fn comma(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'{' | b'[')) {
-            self.out.push(b',');
+        if !matches!(self.room.last(), None | Some(b'{' | b'[')) {
+            self.room.put(*b",");
         }
     }
 
     /// What stands before a field's value in protobuf.
+    #[inline(always)]
     fn tag(&mut self, field: &Field, kind: u8) {
-        self.out.push(field.0 << 3 | kind);
+        self.room.put([field.0 << 3 | kind]);
     }
 
     /// A number in protobuf.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn varint(&mut self, mut number: u64) {
         while number > 0x7f {
-            self.out.push(number.to_le_bytes()[0] | 0x80);
+            self.room.put([number.to_le_bytes()[0] | 0x80]);
             number >>= 7;
         }
-        self.out.push(number.to_le_bytes()[0]);
+        self.room.put([number.to_le_bytes()[0]]);
     }
 
     /// What stands before a field of so many bytes in protobuf.
@@ -125,56 +140,88 @@ impl<'a> Wire<'a> {
         self.varint(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Begins a message that stands for itself in JSON.
+    /// Begins a message that stands for itself in JSON, and takes about so many bytes in protobuf.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn open_first(&mut self, field: &Field) -> Mark {
+    pub(super) fn open_first(&mut self, field: &Field, bytes: usize) -> Mark {
         if self.json {
-            self.out.push(b'{');
-        } else {
-            self.begin(field, 0);
+            self.room.put(*b"{");
+            return Mark(0, 0);
         }
-        Mark(self.out.len())
+        let wide = length(bytes);
+        let mut head = [0; 12];
+        head[0] = field.0 << 3 | BYTES;
+        self.room.put(head);
+        self.room.back(11 - wide);
+        Mark(self.room.at(), wide)
     }
 
     /// Begins a message that is an element of a list.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_item(&mut self, field: &Field) -> Mark {
         if self.json {
             self.comma();
         }
-        self.open_first(field)
+        self.open_first(field, 0)
     }
 
     /// Begins a message that is a field.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn open(&mut self, field: &Field) -> Mark {
+    pub(super) fn open(&mut self, field: &Field, bytes: usize) -> Mark {
         if self.json {
             self.name(field);
         }
-        self.open_first(field)
+        self.open_first(field, bytes)
+    }
+
+    /// Begins the values that are all of a value, with names or without, which take about so many bytes in protobuf.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn open_values(&mut self, names: bool, bytes: usize) -> Mark {
+        match (self.json, names) {
+            (false, true) => return self.open_first(&FIELDS, bytes),
+            (false, false) => return self.open_first(&ARRAY, bytes),
+            (true, true) => self.room.put(*b"\"kvlistValue\":{\"values\":["),
+            (true, false) => self.room.put(*b"\"arrayValue\":{\"values\":["),
+        }
+        Mark(0, 0)
+    }
+
+    /// Ends them.
+    #[inline(always)]
+    pub(super) fn close_values(&mut self, mark: Mark) {
+        if self.json {
+            return self.room.put(*b"]}");
+        }
+        self.close(mark);
     }
 
     /// Ends a message.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn close(&mut self, Mark(from): Mark) {
+    pub(super) fn close(&mut self, Mark(from, left): Mark) {
         if self.json {
-            self.out.push(b'}');
-            return;
+            return self.room.put(*b"}");
         }
-        // One byte was left for the length; most messages need no more.
-        let end = self.out.len();
-        let mut rest = end - from;
-        let more = length(rest) - 1;
-        if more > 0 {
-            self.out.resize(end + more, 0);
-            self.out.copy_within(from..end, from + more);
+        let bytes = self.room.at() - from;
+        if left == 1 && bytes <= 0x7f {
+            self.room.set(from - 1, small(bytes));
+        } else if left == 2 && (0x80..=0x3fff).contains(&bytes) {
+            self.room.set(from - 2, small(bytes) | 0x80);
+            self.room.set(from - 1, small(bytes >> 7));
+        } else {
+            self.close_long(from, left, bytes);
         }
-        for byte in self.out.iter_mut().skip(from - 1).take(more) {
-            *byte = low_bits(rest) | 0x80;
+    }
+
+    /// Ends a message of so many bytes whose length may take others than were left for it.
+    #[inline(never)]
+    fn close_long(&mut self, from: usize, left: usize, bytes: usize) {
+        let wide = length(bytes);
+        if wide != left {
+            self.room.shift(from, from - left + wide);
+        }
+        let mut rest = bytes;
+        for at in 1..=wide {
+            let more = if at < wide { 0x80 } else { 0 };
+            self.room
+                .set(from - left + at - 1, small(rest & 0x7f) | more);
             rest >>= 7;
-        }
-        if let Some(last) = self.out.get_mut(from - 1 + more) {
-            *last = low_bits(rest);
         }
     }
 
@@ -182,14 +229,14 @@ impl<'a> Wire<'a> {
     pub(super) fn list(&mut self, field: &Field) {
         if self.json {
             self.name(field);
-            self.out.push(b'[');
+            self.room.put(*b"[");
         }
     }
 
     /// Ends a list.
     pub(super) fn end_list(&mut self) {
         if self.json {
-            self.out.push(b']');
+            self.room.put(*b"]");
         }
     }
 
@@ -199,59 +246,60 @@ impl<'a> Wire<'a> {
         if ns == 0 {
             return;
         }
-        if self.json {
-            self.name(field);
-            self.out.push(b'"');
-            // Whole milliseconds, as nearly all are, in fewer divisions.
-            if ns.is_multiple_of(1_000_000) {
-                object::decimal(self.out, ns / 1_000_000);
-                self.copy(b"000000");
-            } else {
-                object::decimal(self.out, ns);
-            }
-            self.out.push(b'"');
-        } else {
+        if !self.json {
             self.tag(field, FIXED64);
-            self.copy(&ns.to_le_bytes());
+            return self.room.put(ns.to_le_bytes());
         }
+        self.name(field);
+        // Whole milliseconds, as nearly all are, in fewer divisions.
+        let whole = ns.is_multiple_of(1_000_000);
+        let (digits, from) = digits(if whole { ns / 1_000_000 } else { ns });
+        let Some(room) = self.room.next::<48>() else {
+            return;
+        };
+        room[0] = b'"';
+        store(room, 1, digits);
+        room.copy_within(1 + from..21, 1);
+        let at = 21 - from;
+        store(room, at, *b"000000\"");
+        let at = if whole { at + 7 } else { at + 1 };
+        store(room, at - 1, *b"\"");
+        self.room.take(at);
+    }
+
+    /// A number in decimal.
+    fn decimal(&mut self, number: u64) {
+        let (digits, from) = digits(number);
+        self.copy(digits.get(from..).unwrap_or_default());
     }
 
     /// A small number.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn number(&mut self, field: &Field, number: u8) {
         if self.json {
             self.name(field);
-            object::decimal(self.out, u64::from(number));
+            self.decimal(u64::from(number));
         } else {
             self.tag(field, VARINT);
             self.varint(u64::from(number));
         }
     }
 
-    /// A trace's or a span's id.
+    /// A trace's or a span's id, eight digits a word.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn id(&mut self, field: &Field, id: &[u8]) {
-        if !self.json {
-            self.begin(field, id.len());
-            return self.copy(id);
-        }
-        self.name(field);
-        let digit = |half: u8| {
-            if half < 10 {
-                b'0' + half
-            } else {
-                b'a' - 10 + half
+    pub(super) fn id(&mut self, field: &Field, digits: &[u64]) {
+        if self.json {
+            self.name(field);
+            self.room.put(*b"\"");
+            for eight in digits {
+                self.room.put(eight.to_be_bytes());
             }
-        };
-        let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(id) {
-            if let [high, low] = pair {
-                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
+            self.room.put(*b"\"");
+        } else {
+            self.begin(field, 4 * digits.len());
+            for eight in digits {
+                self.room.put(hex::bytes(*eight));
             }
         }
-        self.out.push(b'"');
-        self.copy(text.get(..2 * id.len()).unwrap_or_default());
-        self.out.push(b'"');
     }
 
     /// The inside of a JSON string.
@@ -259,15 +307,15 @@ impl<'a> Wire<'a> {
     pub(super) fn text(&mut self, field: &Field, inside: &str) {
         if self.json {
             self.name(field);
-            self.out.push(b'"');
+            self.room.put(*b"\"");
             self.copy(inside.as_bytes());
-            self.out.push(b'"');
+            self.room.put(*b"\"");
         } else if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
             self.begin(field, inside.len());
             self.copy(inside.as_bytes());
         } else {
-            let mark = self.open_first(field);
-            parse::plain_to(inside, &mut |piece| self.copy(piece.as_bytes()));
+            let mark = self.open_first(field, inside.len());
+            text(&mut self.room, inside);
             self.close(mark);
         }
     }
@@ -277,7 +325,9 @@ impl<'a> Wire<'a> {
     pub(super) fn plain(&mut self, field: &Field, text: &str) {
         if self.json {
             self.name(field);
-            object::string(self.out, text);
+            let mut quoted = Vec::new();
+            object::string(&mut quoted, text);
+            self.copy(&quoted);
         } else {
             self.begin(field, text.len());
             self.copy(text.as_bytes());
@@ -286,7 +336,14 @@ impl<'a> Wire<'a> {
 
     /// A value.
     pub(super) fn value(&mut self, field: &Field, value: &Any<'_>) {
-        let message = self.open(field);
+        let bytes = match value {
+            // As it is without escapes, with what stands before it.
+            Any::Text(text) => 1 + length(text.len()) + text.len(),
+            // As nearly all are.
+            Any::Json(json) if json.len() > 0x7f => json.len(),
+            _ => 0,
+        };
+        let message = self.open(field, bytes);
         self.any(value);
         self.close(message);
     }
@@ -294,98 +351,224 @@ impl<'a> Wire<'a> {
     /// One of several values with names; a name that no JSON need escape.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
-        match value {
-            Any::Text(inside) | Any::Clean(inside) if self.json => self.text_pair(key, inside),
-            _ if self.json || !self.short_pair(list, key, value) => {
-                self.long_pair(list, key, value);
-            }
-            _ => {}
+        let text = match *value {
+            Any::Clean(text) => Some(text),
+            Any::Text(text) if self.json => Some(text),
+            Any::Plain(text) if !self.json => Some(text),
+            Any::Text(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => Some(text),
+            _ => None,
+        };
+        let begun = text.filter(|text| self.begin_text(list, key, text.len()));
+        if let Some(text) = begun {
+            self.copy(text.as_bytes());
+            self.end_text();
+        } else if !self.short_pair(list, key, value) {
+            self.long_pair(list, key, value);
         }
     }
 
-    /// A name with a text in JSON, in as few pieces as there are.
+    /// A name with a text, both read just now: what most JSON is.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn text_pair(&mut self, key: &str, inside: &str) {
-        self.comma();
-        for piece in [
-            "{\"key\":\"",
-            key,
-            "\",\"value\":{\"stringValue\":\"",
-            inside,
-            "\"}}",
-        ] {
-            self.copy(piece.as_bytes());
+    pub(super) fn text_pair(&mut self, key: Quoted<'_>, text: Quoted<'_>) {
+        let (key_bytes, text_bytes) = (key.count(), text.count());
+        let bytes = key_bytes + text_bytes + 6;
+        if bytes > 0x7f || key_bytes == 0 || !(self.json || key.plain && text.plain) {
+            return self.long_pair(&VALUES, key.inside(), &value::text(text));
+        }
+        let comma = self.json && !matches!(self.room.last(), None | Some(b'{' | b'['));
+        let Some(room) = self.room.next::<TEXT_PAIR_BYTES>() else {
+            return;
+        };
+        let at = if self.json {
+            room[0] = b',';
+            let from = usize::from(comma);
+            store(room, from, *b"{\"key\":\"");
+            let at = lend(room, from + 8, key.rest(), key_bytes);
+            store(room, at, *b"\",\"value\":{\"stringValue\":\"");
+            let at = lend(room, at + 26, text.rest(), text_bytes);
+            store(room, at, *b"\"}}");
+            at + 3
+        } else {
+            let (item, name) = (VALUES.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
+            store(room, 0, [item, small(bytes), name, small(key_bytes)]);
+            let at = lend(room, 4, key.rest(), key_bytes);
+            let (value, string) = (VALUE.0 << 3 | BYTES, STRING.0 << 3 | BYTES);
+            store(
+                room,
+                at,
+                [value, small(text_bytes + 2), string, small(text_bytes)],
+            );
+            lend(room, at + 4, text.rest(), text_bytes)
+        };
+        self.room.take(at);
+    }
+
+    /// Begins a pair whose value is text of so many bytes, which comes next; `false` if it would take more than its lengths have here.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn begin_text(&mut self, list: &Field, key: &str, bytes: usize) -> bool {
+        if self.json {
+            self.comma();
+            self.room.put(*b"{\"key\":\"");
+            self.copy(key.as_bytes());
+            self.room.put(*b"\",\"value\":{\"stringValue\":\"");
+            return true;
+        }
+        self.short(list, key, [STRING.0 << 3 | BYTES, small(bytes)], bytes)
+    }
+
+    /// Ends such a pair.
+    #[inline(always)]
+    pub(super) fn end_text(&mut self) {
+        if self.json {
+            self.room.put(*b"\"}}");
+        }
+    }
+
+    /// The same where what [`begin_text`](Self::begin_text) writes for no bytes was written before.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn begin_known(&mut self, head: &[u8], bytes: usize) -> bool {
+        if self.json {
+            self.comma();
+            self.copy(head);
+            return true;
+        }
+        let all = head.len() + bytes - 2;
+        if all > 0x7f {
+            return false;
+        }
+        let from = self.room.at();
+        self.copy(head);
+        let end = self.room.at();
+        self.room.set(from + 1, small(all));
+        self.room.set(end - 3, small(bytes + 2));
+        self.room.set(end - 1, small(bytes));
+        true
+    }
+
+    /// A pair whose beginning was written before and whose value is the inside of a JSON string.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn known(&mut self, list: &Field, (key, head): (&str, &[u8]), inside: &str) {
+        let plain = self.json || memchr::memchr(b'\\', inside.as_bytes()).is_none();
+        if plain && self.begin_known(head, inside.len()) {
+            self.copy(inside.as_bytes());
+            self.end_text();
+        } else {
+            self.long_pair(list, key, &Any::Text(inside));
+        }
+    }
+
+    /// The same of a record's id, which has two parts.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn uid(&mut self, list: &Field, (key, head): (&str, &[u8]), parts: (&str, u64)) {
+        let (environment, sequence) = parts;
+        let (digits, from) = digits(sequence);
+        let digits = digits.get(from..).unwrap_or_default();
+        if self.begin_known(head, environment.len() + 1 + digits.len()) {
+            self.copy(environment.as_bytes());
+            self.room.put(*b"-");
+            self.copy(digits);
+            self.end_text();
+        } else {
+            let id = format!("{environment}-{sequence}");
+            self.long_pair(list, key, &Any::Clean(&id));
         }
     }
 
     /// The same for any name, as the inside of a JSON string.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn long_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
         let marks = self.open_pair(list, key);
         self.any(value);
         self.close_pair(marks);
     }
 
-    /// Writes a pair whose lengths are known and take a byte each, as nearly all do; `false` if it is not such.
+    /// Writes a pair whose lengths take a byte each and whose value is a number, as nearly all are; `false` if it is not such.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn short_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) -> bool {
-        let (tag, byte, text) = match *value {
-            Any::Text(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => {
-                (STRING.0 << 3 | BYTES, text.len(), text)
-            }
-            Any::Clean(text) | Any::Plain(text) => (STRING.0 << 3 | BYTES, text.len(), text),
-            Any::Bool(truth) => (BOOL.0 << 3 | VARINT, usize::from(truth), ""),
-            Any::Int(number @ 0..=127) => (
-                INT.0 << 3 | VARINT,
-                usize::try_from(number).unwrap_or(0),
-                "",
-            ),
+        let (field, mut rest) = match *value {
+            Any::Bool(truth) => (&BOOL, u64::from(truth)),
+            Any::Int(number) => (&INT, number.cast_unsigned()),
             _ => return false,
         };
-        let bytes = key.len() + text.len() + 6;
+        if self.json {
+            let Any::Int(0..) = value else {
+                return false;
+            };
+            self.comma();
+            self.room.put(*b"{\"key\":\"");
+            self.copy(key.as_bytes());
+            self.room.put(*b"\",\"value\":{\"intValue\":\"");
+            self.decimal(rest);
+            self.room.put(*b"\"}}");
+            return true;
+        }
+        let (mut bytes, mut count) = ([0; 10], 0);
+        for byte in &mut bytes {
+            *byte = rest.to_le_bytes()[0] | 0x80;
+            count += 1;
+            rest >>= 7;
+            if rest == 0 {
+                *byte &= 0x7f;
+                break;
+            }
+        }
+        let [first, more @ ..] = bytes;
+        let begun = self.short(list, key, [field.0 << 3 | VARINT, first], count - 1);
+        if begun && count > 1 {
+            if let Some(place) = self.room.next() {
+                *place = more;
+            }
+            self.room.take(count - 1);
+        }
+        begun
+    }
+
+    /// Writes a pair in protobuf up to the first two bytes of its value, behind which come so many; `false` if that is too much.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn short(&mut self, list: &Field, key: &str, [tag, first]: [u8; 2], more: usize) -> bool {
+        let bytes = key.len() + more + 6;
+        // Protobuf leaves out what is as good as nothing.
         if bytes > 0x7f || key.is_empty() {
             return false;
         }
-        let small = |number: usize| u8::try_from(number).unwrap_or(0);
-        let before = [
-            list.0 << 3 | BYTES,
-            small(bytes),
-            KEY.0 << 3 | BYTES,
-            small(key.len()),
-        ];
-        let between = [
-            VALUE.0 << 3 | BYTES,
-            small(text.len() + 2),
-            tag,
-            small(byte),
-        ];
-        for piece in [&before[..], key.as_bytes(), &between[..], text.as_bytes()] {
-            self.copy(piece);
-        }
+        let (item, name) = (list.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
+        self.room.put([item, small(bytes), name, small(key.len())]);
+        self.copy(key.as_bytes());
+        self.room
+            .put([VALUE.0 << 3 | BYTES, small(more + 2), tag, first]);
         true
     }
 
     /// Begins a pair; its value comes next.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_pair(&mut self, list: &Field, key: &str) -> [Mark; 2] {
         if self.json {
             self.comma();
-            self.copy(b"{\"key\":\"");
+            self.room.put(*b"{\"key\":\"");
             self.copy(key.as_bytes());
-            self.copy(b"\",\"value\":{");
-            return [Mark(0); 2];
+            self.room.put(*b"\",\"value\":{");
+            return [Mark(0, 0); 2];
         }
-        let item = self.open_first(list);
-        // Protobuf leaves out what is as good as nothing.
-        if !key.is_empty() {
-            self.text(&KEY, key);
+        let item = Mark(self.room.at() + 2, 1);
+        let is_short = key.len() <= 0x7f && memchr::memchr(b'\\', key.as_bytes()).is_none();
+        if is_short && !key.is_empty() {
+            let (list, name) = (list.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
+            self.room.put([list, 0, name, small(key.len())]);
+            self.copy(key.as_bytes());
+        } else {
+            self.room.put([list.0 << 3 | BYTES, 0]);
+            // Protobuf leaves out what is as good as nothing.
+            if !key.is_empty() {
+                self.text(&KEY, key);
+            }
         }
-        [item, self.open_first(&VALUE)]
+        self.room.put([VALUE.0 << 3 | BYTES, 0]);
+        [item, Mark(self.room.at(), 1)]
     }
 
     /// Ends a pair.
     pub(super) fn close_pair(&mut self, [item, value]: [Mark; 2]) {
         if self.json {
-            return self.copy(b"}}");
+            return self.room.put(*b"}}");
         }
         self.close(value);
         self.close(item);
@@ -404,13 +587,13 @@ impl<'a> Wire<'a> {
             }
             Any::Bool(truth) => {
                 self.tag(&BOOL, VARINT);
-                self.out.push(u8::from(*truth));
+                self.room.put([u8::from(*truth)]);
             }
             Any::Int(number) if self.json => {
                 self.name(&INT);
                 self.copy(if *number < 0 { b"\"-" } else { b"\"" });
-                object::decimal(self.out, number.unsigned_abs());
-                self.out.push(b'"');
+                self.decimal(number.unsigned_abs());
+                self.room.put(*b"\"");
             }
             Any::Int(number) => {
                 self.tag(&INT, VARINT);
@@ -422,44 +605,29 @@ impl<'a> Wire<'a> {
             }
             Any::Double(number, _) => {
                 self.tag(&DOUBLE, FIXED64);
-                self.copy(&number.to_le_bytes());
+                self.room.put(number.to_le_bytes());
             }
             Any::Json(json) => value::write(self, json),
             Any::Fields(fields) => {
-                let message = self.open(&FIELDS);
-                self.list(&VALUES);
+                let message = self.open_values(true, 0);
                 for (name, json) in *fields {
                     let mut key = String::new();
                     parse::escape(&mut key, name);
                     self.long_pair(&VALUES, &key, &Any::Json(json));
                 }
-                self.end_list();
-                self.close(message);
-            }
-            Any::Id(record) => {
-                let mark = if self.json {
-                    self.name(&STRING);
-                    self.out.push(b'"');
-                    None
-                } else {
-                    Some(self.open_first(&STRING))
-                };
-                object::record_id(self.out, record);
-                match mark {
-                    Some(mark) => self.close(mark),
-                    None => self.out.push(b'"'),
-                }
+                self.close_values(message);
             }
         }
     }
 }
 
-/// The seven lowest bits of a number.
-fn low_bits(number: usize) -> u8 {
-    number.to_le_bytes()[0] & 0x7f
+/// A number of which one byte is enough.
+fn small(number: usize) -> u8 {
+    number.to_le_bytes()[0]
 }
 
 /// The bytes that a number takes in protobuf.
+#[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn length(number: usize) -> usize {
     let mut bytes = 1;
     let mut rest = number >> 7;
