@@ -140,6 +140,25 @@ def ingest(tools, data, rounds, growth_rounds):
     return runs, wrote
 
 
+# What is signed has an address of its own kind, and is another thing to measure.
+FORMATS = (
+    "ndjson json otlp otlp-json loki splunk elasticsearch datadog newrelic honeycomb axiom betterstack coralogix"
+    " dynatrace victorialogs"
+).split()
+
+
+def formats(tools, data, rounds):
+    """The load in each format that is sent over plain HTTP; returns the runs by compression, lines and format."""
+    cases = {}
+    for compression in ("gzip", "none"):
+        for corpus in ("made", "json"):
+            for name in FORMATS:
+                variables = brooklet(compression, BROOKLET_FORMAT=name)
+                line = ["-s", "-b", os.path.join(data, corpus)], variables, [tools["brooklet"]]
+                cases[compression, corpus, name] = lambda line=line: call(tools["load"], *line)
+    return interleaved(cases, rounds)
+
+
 def hold(tools, data, rounds, invocations):
     """Invocations one after the other; returns all their times."""
     options = ["-s", "-i", str(invocations), "-b", os.path.join(data, "few")]

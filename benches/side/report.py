@@ -143,6 +143,7 @@ def targets(found):
         ("CPU, no gzip, above the copy floor", "≤ 40 ms", "%.1f ms" % (cpu("brooklet none made") - cpu("floor none made")), cpu("brooklet none made") - cpu("floor none made") <= 40),
         ("CPU, gzip", "≤ 80 ms", "%.1f ms" % cpu("brooklet gzip made"), cpu("brooklet gzip made") <= 80),
         *enrichment(cpu),
+        format_row(found),
         ("hold in `end`", "≤ 1 ms", "%.2f ms" % statistics.median(found["hold"]["brooklet"]["held_ms"]), statistics.median(found["hold"]["brooklet"]["held_ms"]) <= 1),
         ("10 times the records: CPU", "9 to 11 times", "%.2f times" % growth, 9 <= growth <= 11),
         ("10 times the records: memory", "the same (± 10%)", "%.2f MB, %.2f MB" % tuple(peaks), peaks[1] <= peaks[0] * 1.1),
@@ -160,6 +161,22 @@ def enrichment(cpu):
         ratios = [cpu("brooklet %s %s" % (compression, corpus)) / cpu("bare %s %s" % (compression, corpus)) for corpus in ("made", "json")]
         rows.append(("levels and enrichment, CPU in all, " + label, "≤ 1.5 × the bare path", "%.2f × for text, %.2f × for JSON" % tuple(ratios), max(ratios) <= 1.5))
     return rows
+
+
+def format_ratios(found):
+    """How much each format takes beside `ndjson`: the medians' ratios by format, in the order of the columns."""
+    columns = [("gzip", "made"), ("gzip", "json"), ("none", "made"), ("none", "json")]
+    cpu = {key: median(runs, "cpu_ms") for key, runs in found["formats"].items()}
+    names = dict.fromkeys(name for _, _, name in cpu)
+    return {name: [cpu[(*column, name)] / cpu[(*column, "ndjson")] for column in columns] for name in names}
+
+
+def format_row(found):
+    """The most that a format takes beside `ndjson`: a row of the targets."""
+    ratios = format_ratios(found)
+    worst = max(ratios, key=lambda name: max(ratios[name]))
+    most = max(ratios[worst])
+    return ("any format over plain HTTP, CPU in all", "≤ 1.5 × `ndjson`", "at most %.2f ×: `%s`" % (most, worst), most <= 1.5)
 
 
 def ingest_table(found):
@@ -257,6 +274,14 @@ The bare path (`./build.sh --bare`) ships time, type and text of what a function
 That every record arrives is checked by its id in the run before the first, and by the number of lines in all that are not compressed.
 """ % (found["sizes"]["made"], found["sizes"]["real"], packed["made"], packed["real"], found["sizes"]["json"]))
     parts.append(ingest_table(found))
+    parts.append("""
+## Formats
+
+The same load in each format, beside `ndjson`: the CPU of a record's whole way, with the defaults (gzip) and without gzip.
+The destination's answers are empty.
+""")
+    rows = [("`%s`" % name, *("%.2f" % ratio for ratio in ratios)) for name, ratios in format_ratios(found).items()]
+    parts.append(table(("format", "text", "JSON", "text, no gzip", "JSON, no gzip"), rows))
     parts.append("""
 ## Growth
 

@@ -16,6 +16,7 @@ mod honeycomb;
 mod json;
 mod kinesis;
 mod loki;
+mod names;
 mod ndjson;
 mod newrelic;
 mod object;

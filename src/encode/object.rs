@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 
+use super::names::{Names, Run};
 use super::quote::quote;
 use super::room::{Room, digits};
 use super::walk::Walk;
 use super::{Encode, Options};
 use crate::parse;
-use crate::process::{Identity, Level, Record};
+use crate::process::{Identity, Record};
 use crate::time;
 
 /// How an object differs from the plain one.
@@ -35,69 +36,11 @@ impl Style {
     };
 }
 
-/// What stands before the value of each field: `,"name":`, and a quote too before an id; empty for a field that is left out.
-#[derive(Debug)]
-struct Names {
-    /// The event's type.
-    kind: Vec<u8>,
-    /// The event's time.
-    timestamp: Vec<u8>,
-    /// The text.
-    message: Vec<u8>,
-    /// The JSON.
-    record: Vec<u8>,
-    /// The request.
-    request_id: Vec<u8>,
-    /// The trace.
-    trace_id: Vec<u8>,
-    /// The tenant.
-    tenant_id: Vec<u8>,
-    /// The sampled fraction.
-    sample: Vec<u8>,
-    /// The record's id.
-    record_id: Vec<u8>,
-    /// Unknown fields of the event.
-    extra: Vec<u8>,
-}
-
-/// A field that is whole, and what stands before the value of the next one: in most records they are one piece.
-#[derive(Debug)]
-struct Run {
-    /// Both.
-    both: Vec<u8>,
-    /// Where the first one ends.
-    end: usize,
-}
-
-impl Run {
-    /// A field of ours with this value, and what stands before the next one's.
-    fn new(renamed: &[(String, String)], field: &str, json: &str, next: &[u8]) -> Self {
-        let mut both = Vec::new();
-        value(&mut both, &named(renamed, field), Some(json));
-        let end = both.len();
-        both.extend_from_slice(next);
-        Self { both, end }
-    }
-
-    /// The field alone.
-    fn alone(&self) -> &[u8] {
-        self.both.get(..self.end).unwrap_or_default()
-    }
-}
-
 /// Writes a record as one flat object; fields that are not known are left out.
 #[derive(Debug)]
 pub(super) struct Object {
-    /// The names of the record's own fields.
+    /// What fields are called.
     names: Names,
-    /// The type of what a function logs, whole, and what stands before the time.
-    function: Run,
-    /// Each level, whole, and what stands before the text, in the order of the levels.
-    levels: [Run; Level::ALL.len()],
-    /// The cold start that is none, and the one that is, whole, and what stands before the record's id.
-    cold_starts: [Run; 2],
-    /// The owner's names for fields.
-    renamed: Vec<(String, String)>,
     /// How it differs besides.
     style: Style,
     /// The fields that are the same for every record, each with a comma before it.
@@ -118,36 +61,8 @@ impl Object {
 
     /// An encoder.
     fn with(renamed: Vec<(String, String)>, style: Style) -> Self {
-        let of = |name: &str| named(&renamed, name);
-        let quoted = |name: &str| {
-            let mut name = of(name);
-            if !name.is_empty() {
-                name.push(b'"');
-            }
-            name
-        };
-        let (kind, timestamp, record_id) = (of("type"), of("timestamp"), quoted("record_id"));
-        let run = |field: &str, json: &str, next: &[u8]| Run::new(&renamed, field, json, next);
         Self {
-            function: run("type", "\"function\"", &timestamp),
-            levels: Level::ALL.map(|level| {
-                let word = format!("\"{}\"", level.word());
-                run("level", &word, &quoted("message"))
-            }),
-            cold_starts: ["false", "true"].map(|word| run("cold_start", word, &record_id)),
-            names: Names {
-                kind,
-                timestamp,
-                message: of("message"),
-                record: of("record"),
-                request_id: quoted("request_id"),
-                trace_id: quoted("trace_id"),
-                tenant_id: quoted("tenant_id"),
-                sample: of("sample"),
-                record_id,
-                extra: of("extra"),
-            },
-            renamed,
+            names: Names::new(renamed),
             style,
             identity: Vec::new(),
         }
@@ -165,7 +80,7 @@ impl Object {
         let has_time = self.style.timed || record.timestamp.is_some();
         let is_timed = has_time && !names.timestamp.is_empty();
         if record.kind == "function" {
-            let function = &self.function;
+            let function = &names.function;
             out.extend_from_slice(if is_timed {
                 &function.both
             } else {
@@ -194,7 +109,7 @@ impl Object {
         id(out, &names.request_id, record.request_id);
         id(out, &names.trace_id, record.trace_id);
         id(out, &names.tenant_id, record.tenant_id);
-        let [no, yes] = &self.cold_starts;
+        let [no, yes] = &names.cold_starts;
         let cold_start = record.cold_start.map(|cold| if cold { yes } else { no });
         match (cold_start, record.sample) {
             (Some(cold_start), None) => out.extend_from_slice(&cold_start.both),
@@ -222,7 +137,7 @@ impl Object {
     /// Writes the level and the text.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn text(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let level = record.level.and_then(|l| self.levels.get(l as usize));
+        let level = record.level.and_then(|l| self.names.levels.get(l as usize));
         let name = &self.names.message;
         match (level, record.message) {
             (Some(level), Some(message)) if !name.is_empty() => {
@@ -387,25 +302,12 @@ fn each<'a, V>(
     }
 }
 
-/// `,"name":` with the owner's name for a field; empty if that is empty.
-fn named(renamed: &[(String, String)], field: &str) -> Vec<u8> {
-    let own = renamed.iter().find(|(known, _)| known == field);
-    let name = own.map_or(field, |(_, name)| name);
-    let mut out = Vec::new();
-    if !name.is_empty() {
-        out.push(b',');
-        string(&mut out, name);
-        out.push(b':');
-    }
-    out
-}
-
 impl Encode for Object {
     fn identify(&mut self, identity: &Identity) {
         let out = &mut self.identity;
         out.clear();
         for (field, text) in facts(identity) {
-            let name = named(&self.renamed, field);
+            let name = self.names.of(field);
             match text {
                 Some(number) if field == MEMORY => value(out, &name, Some(&number)),
                 Some(text) if !name.is_empty() => {
@@ -415,7 +317,7 @@ impl Encode for Object {
                 Some(_) | None => {}
             }
         }
-        let name = named(&self.renamed, "tags");
+        let name = self.names.of("tags");
         if !identity.tags.is_empty() && !name.is_empty() {
             if self.style.flat {
                 let all = identity.tags.iter().map(|(k, v)| (k.as_str(), v));
@@ -574,6 +476,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Level;
 
     fn identity() -> Identity {
         Identity {
