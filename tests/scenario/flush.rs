@@ -199,6 +199,7 @@ fn telemetry_whose_times_cannot_be_is_heeded_all_the_same() {
     let sink = Sink::ok();
     let mut run = Scenario::with(&sink)
         .option("FLUSH", "end")
+        .alone()
         .lambda(|setup| setup.time_behind = Duration::from_secs(3_600))
         .start();
     let invocation = Invocation::line("played again").works_ms(20);
