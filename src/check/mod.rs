@@ -80,8 +80,14 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
 }
 
 /// Sends the probe; whether it was delivered.
-fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
+fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
     let mut options = lane.flush.lane;
+    let now_ms = time::epoch_ms();
+    // Before any secret is in it.
+    let mut readable = (encode::shown(options.format).encoder)(&options.encode);
+    readable.identify(&lane.identity);
+    let mut record = Vec::new();
+    write_probe(&*readable, now_ms, &mut record);
     let url = &options.destination.url;
     if config::is_secret(url) {
         line(report, "endpoint", "a secret");
@@ -90,7 +96,10 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     }
     if let Some(late) = &options.late {
         match (late.make)(found) {
-            Ok((destination, _)) => options.destination = destination,
+            Ok(made) => {
+                let (flush, identity) = *made;
+                (options, lane.identity) = (flush.lane, identity);
+            }
             Err(why) => {
                 line(report, "result", &format!("nothing can be sent: {why}"));
                 return false;
@@ -115,16 +124,11 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     encoder.identify(&lane.identity);
     let mut buffer = Buffer::new(usize::MAX);
     let separator = options.format.frame.separator;
-    let now_ms = time::epoch_ms();
     buffer.push(|out| {
         write_probe(&*encoder, now_ms, out);
         out.extend_from_slice(separator.as_bytes());
     });
     let batch = buffer.batch(usize::MAX, 0, 1);
-    let mut readable = (encode::shown(options.format).encoder)(&options.encode);
-    readable.identify(&lane.identity);
-    let mut record = Vec::new();
-    write_probe(&*readable, now_ms, &mut record);
     line(report, "record", &excerpt(&record));
     let mut destination = Destination::new(options.destination, Hurry::default());
     let shaped = Shaped::of(&*encoder, &options.format.frame, &buffer, batch, None);

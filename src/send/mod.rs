@@ -165,7 +165,7 @@ impl Destination {
         }
         let outcome = self.tries(&all, Judged { records, places }, deadline, stats);
         if let Some(service) = &mut self.service {
-            service.end(&self.payload, outcome.is_unsure());
+            service.end(&self.payload, matches!(outcome, Outcome::Later { .. }));
         }
         self.used_ms = time::epoch_ms();
         outcome

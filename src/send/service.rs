@@ -53,7 +53,7 @@ pub(super) struct Service {
     duty: Duty,
     /// The name of the object that is being sent.
     name: String,
-    /// The hash of the payload that may have become an object without our knowing, and its name.
+    /// The hash of the payload that is to be sent again, and that may have become an object without our knowing; and its name.
     unsure: Option<(String, String)>,
 }
 
@@ -94,9 +94,9 @@ impl Service {
         );
     }
 
-    /// The payload is over; one that may have arrived keeps its name.
-    pub(super) fn end(&mut self, payload: &[u8], may_have_arrived: bool) {
-        if may_have_arrived && !self.name.is_empty() {
+    /// The payload is over; one that is to be sent again keeps its name, as it may be there.
+    pub(super) fn end(&mut self, payload: &[u8], again: bool) {
+        if again && !self.name.is_empty() {
             self.unsure = Some((sha256_hex(payload), std::mem::take(&mut self.name)));
         }
     }
@@ -191,10 +191,10 @@ mod tests {
             function: "a b".into(),
             extension: ".ndjson",
         });
-        let mut name = |payload: &[u8], may_have_arrived| {
+        let mut name = |payload: &[u8], again| {
             service.begin(payload);
             let url = service.url("https://b/");
-            service.end(payload, may_have_arrived);
+            service.end(payload, again);
             url
         };
         let first = name(b"one", true);

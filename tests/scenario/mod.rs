@@ -29,6 +29,7 @@ mod redact;
 mod refusal;
 mod replay;
 mod sample;
+mod secret_options;
 mod secrets;
 mod select;
 mod soak;
