@@ -160,8 +160,9 @@ impl Endpoints {
         }
     }
 
-    /// What the owner says.
-    fn told(&self, service: &Service) -> Option<String> {
+    /// What the owner says, without a slash at its end.
+    #[must_use]
+    pub fn told(&self, service: &Service) -> Option<String> {
         let own = self.own.iter().find(|(name, _)| name == service.variable);
         let url = own.map(|(_, url)| url).or(self.all.as_ref())?;
         Some(url.trim_end_matches('/').to_owned())
@@ -207,7 +208,7 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
     let labels: Vec<&str> = name.split('.').collect();
     let (service, region) = match labels.as_slice() {
         [.., region, "es"] | [_, "aos", region] => ("es", *region),
-        [_, region, "aoss"] | [_, "aoss", region] => ("aoss", *region),
+        [_, region, "aoss" | "aoss-fips"] | [_, "aoss" | "aoss-fips", region] => ("aoss", *region),
         ["logs" | "logs-fips", region] => ("logs", *region),
         ["xray" | "xray-fips", region] => ("xray", *region),
         _ => return None,
@@ -370,6 +371,11 @@ mod tests {
                 "id.us-east-1.aoss.amazonaws.com",
                 Some(("aoss", "us-east-1")),
             ),
+            (
+                "id.us-east-1.aoss-fips.amazonaws.com",
+                Some(("aoss", "us-east-1")),
+            ),
+            ("id.aoss-fips.us-east-1.on.aws", Some(("aoss", "us-east-1"))),
             ("logs.us-east-1.amazonaws.com", Some(("logs", "us-east-1"))),
             ("logs.us-east-1.api.aws", Some(("logs", "us-east-1"))),
             ("xray.us-east-1.amazonaws.com", Some(("xray", "us-east-1"))),

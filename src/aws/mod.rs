@@ -335,7 +335,10 @@ impl Api {
                 deadline: Some(deadline),
             },
         );
-        let answer = answer.map_err(|failure| Refusal::Unanswered(failure.why))?;
+        let answer = answer.map_err(|failure| {
+            let (name, url) = (self.service.name, http::shown_url(&self.url));
+            Refusal::Unanswered(format!("{name} at {url}: {}", failure.why))
+        })?;
         if answer.status == 200 {
             return Ok(answer.body);
         }

@@ -61,11 +61,17 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
         references => secrets::fetch(&config.secrets, references, &Hurry::default()),
     };
     for reference in &config.references {
-        let told = match found.value(reference.text()) {
-            Ok(_) => format!("{}: read", reference.text()),
-            Err(why) => why,
+        let (told, hint) = match found.value(reference.text()) {
+            Ok(_) => (format!("{}: read", reference.text()), None),
+            Err(why) => {
+                let hint = hints::of_secret(reference.service.row().name, &why);
+                (why, hint)
+            }
         };
         line(&mut report, "secret", &told);
+        if let Some(hint) = hint {
+            line(&mut report, "hint", hint);
+        }
     }
     for lane in config.lanes {
         if several {
@@ -104,6 +110,24 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
                 line(report, "result", &format!("nothing can be sent: {why}"));
                 return false;
             }
+        }
+    }
+    if let Some(aws) = &options.destination.aws {
+        let (service, region) = (aws.signing.service, &aws.signing.region);
+        let url = http::shown_url(&options.destination.url);
+        line(
+            report,
+            "service",
+            &format!("{service} in {region} at {url}"),
+        );
+        let [first, second] = &options.encode.place;
+        let names: Vec<&str> = [first, second]
+            .into_iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect();
+        if !names.is_empty() {
+            line(report, "place", &names.join(", "));
         }
     }
     line(report, "format", options.format.name);

@@ -160,7 +160,11 @@ pub(super) fn place(
             (&KINESIS, endpoints.url(&KINESIS, region))
         }
         "sqs" => {
-            let url = endpoints.url(&SQS, region);
+            let host = queue_host.filter(|_| endpoints.told(&SQS).is_none());
+            let url = host.map_or_else(
+                || endpoints.url(&SQS, region),
+                |host| format!("https://{host}"),
+            );
             names = match (queue_host, parts.account) {
                 (Some(host), _) => {
                     let path = parts.name.get(host.len() + 1..).unwrap_or_default();
@@ -330,6 +334,12 @@ mod tests {
                 "sqs://sqs.us-west-2.amazonaws.com/1/q",
                 "https://sqs.us-west-2.amazonaws.com/".to_owned(),
                 ["https://sqs.us-west-2.amazonaws.com", "1/q"],
+                "sqs us-west-2",
+            ),
+            (
+                "sqs://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com/1/q",
+                "https://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com/".to_owned(),
+                ["https://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com", "1/q"],
                 "sqs us-west-2",
             ),
             (

@@ -201,7 +201,7 @@ pub(super) fn headers(value: &str) -> (Vec<Pair>, Vec<String>) {
 }
 
 /// Text with its `%XX` replaced; a percent sign without two hex digits stands for itself.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {

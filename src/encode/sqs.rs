@@ -19,6 +19,8 @@ pub(super) const FORMAT: Format = Format {
     record_bytes: PACK_BYTES,
     gzip: false,
     scheme: true,
+    // Of the messages of a FIFO queue, which takes each once.
+    replaces: true,
     encoder: |options| Box::new(Pack::new(options, Box::new(Sqs::new(options)), PACK_BYTES)),
     ..Format::PLAIN
 };

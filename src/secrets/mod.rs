@@ -14,7 +14,7 @@ pub use reference::{MARK, Reference};
 
 use self::batch::{Ask, Kept, Trouble};
 use self::reference::Service;
-use crate::aws::{self, Api, Refusal, endpoint};
+use crate::aws::{self, Api, Refusal};
 use crate::fault;
 use crate::http::{self, Client};
 use crate::link::{self, Found, Hurry, KeepEnd};
@@ -115,11 +115,7 @@ impl Group {
         let region = self.region.as_ref().or(options.aws.region.as_ref());
         let region = region.ok_or("AWS_REGION is not set")?;
         let client = Client::outbound(&options.http, hurry).map_err(|why| why.to_string())?;
-        let service = match self.service {
-            Service::SecretsManager => &endpoint::SECRETS_MANAGER,
-            Service::ParameterStore => &endpoint::SSM,
-        };
-        let mut api = Api::new(service, region, &options.aws);
+        let mut api = Api::new(self.service.row(), region, &options.aws);
         let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
         let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| {
             question(
@@ -198,11 +194,18 @@ fn is_final(refusal: &Refusal) -> bool {
     }
 }
 
-/// The work of the thread of the secrets: fetches all when a lane asks, and tells every lane, until none is left.
-pub fn keep(options: &Options, references: &[Reference], end: &KeepEnd, stats: &Stats) {
+/// The work of the thread of the secrets: fetches all, at once if it may and whenever a lane asks, and tells every lane, until none is left.
+pub fn keep(
+    options: &Options,
+    references: &[Reference],
+    at_once: bool,
+    end: &KeepEnd,
+    stats: &Stats,
+) {
     let never = Hurry::default();
     let mut latest = Arc::new(Found::default());
-    while let Some((lane, seen)) = end.asked() {
+    let mut first = at_once.then_some((0, 0));
+    while let Some((lane, seen)) = first.take().or_else(|| end.asked()) {
         // Another lane asked meanwhile, and what it got is newer.
         if latest.number > seen {
             end.tell(lane, &latest);

@@ -6,7 +6,10 @@ use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model::{self, Record};
 use crate::sink::Sink;
+use crate::sink::absent::Refusing;
 use crate::sink::script::{Deed, Reply, Script};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 /// What masks, and is a secret itself.
@@ -191,6 +194,110 @@ fn a_value_that_is_none_is_named_and_not_shown() {
     run.finish();
     assert!(sink.received().is_empty());
     assert_kept(&run, &[&sink]);
+}
+
+#[test]
+fn they_are_asked_for_beside_the_subscription() {
+    /// What each side has seen: the question, and the subscription.
+    static SEEN: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
+    /// Waits until the other side is there, as both do.
+    fn meet(mine: fn(&mut (bool, bool)) -> &mut bool) {
+        let (seen, told) = &SEEN;
+        let mut seen = seen.lock().expect("no panic");
+        *mine(&mut seen) = true;
+        told.notify_all();
+        let waited = told.wait_timeout_while(seen, PATIENCE, |seen| !(seen.0 && seen.1));
+        assert!(
+            !waited.expect("no panic").1.timed_out(),
+            "one after the other"
+        );
+    }
+    fn answer(question: &[u8]) -> (u16, String) {
+        meet(|seen| &mut seen.0);
+        store(question)
+    }
+    let store = Sink::new(services(answer));
+    let sink = Sink::ok();
+    let mut run = scenario(&sink, &store)
+        .lambda(|setup| setup.before_subscribed = || meet(|seen| &mut seen.1))
+        .start();
+    run.invoke(&line());
+    run.finish();
+    assert!(
+        model::records(&sink).iter().any(is_made),
+        "{}",
+        run.printed()
+    );
+    assert_eq!(store.received().len(), 1);
+}
+
+#[test]
+fn no_part_of_an_address_is_shown() {
+    fn address(_: &[u8]) -> (u16, String) {
+        let url = ADDRESS.get().expect("it is set before");
+        let value = format!(r#"{{"Parameters":[{{"Name":"/url","Value":"{url}"}}]}}"#);
+        (200, value)
+    }
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    let sink = Sink::ok();
+    let url = sink.url("/hook").replace("://", "://someone:oak%2Dword@");
+    ADDRESS.get_or_init(|| url);
+    let store = Sink::new(services(address));
+    let mut run = Scenario::to("ssm:/url")
+        .option("FLUSH", "end")
+        .option("LOG_LEVEL", LOG_LEVEL)
+        .option("AWS_ENDPOINT_URL", &store.url(""))
+        .start();
+    let basic = BASE64_STANDARD.encode("someone:oak-word");
+    let raw = BASE64_STANDARD.encode("someone:oak%2Dword");
+    let told = ["oak-word", "oak%2Dword", &basic, &raw].map(|it| format!("no {it} here"));
+    sink.set(Script::first(told.map(|it| Reply::status(500).body(it))));
+    run.invoke(&Invocation::lines(3));
+    for _ in 0..3 {
+        run.invoke(&Invocation::lines(1));
+    }
+    run.finish();
+    let printed = run.printed();
+    assert!(printed.contains("no *** here"), "{printed}");
+    for part in ["oak", &*basic, &*raw] {
+        assert!(!printed.contains(part), "{printed}");
+    }
+}
+
+#[test]
+fn check_names_the_service_that_is_not_there_and_hints() {
+    let away = Refusing::new();
+    for (reference, service) in [
+        ("ssm:/tags", "ssm"),
+        (
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf",
+            "secretsmanager",
+        ),
+    ] {
+        let options = |url: &str| {
+            command_line::check(&[
+                ("BROOKLET_ENDPOINT", "http://127.0.0.1:9"),
+                ("BROOKLET_API_KEY", reference),
+                ("BROOKLET_AWS_ENDPOINT_URL", url),
+                ("BROOKLET_SECRETS_BUDGET_MS", "100"),
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ACCESS_KEY_ID", "key"),
+                ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ])
+        };
+        let hint = |ran: &command_line::Ran| {
+            let hint = ran.stdout.lines().find(|line| line.starts_with("hint"));
+            hint.map(ToOwned::to_owned).unwrap_or_default()
+        };
+        let ran = options(&away.url(""));
+        let named = format!("{service} at {}: ", away.url(""));
+        assert!(ran.stdout.contains(&named), "{ran:?}");
+        assert!(hint(&ran).contains("VPC"), "{ran:?}");
+        let denied = r#"{"__type":"AccessDeniedException","Message":"x is not authorized"}"#;
+        let denied = Sink::new(Script::always(Reply::status(400).body(denied)));
+        let ran = options(&denied.url(""));
+        assert!(hint(&ran).contains(&format!("{service}:Get")), "{ran:?}");
+    }
 }
 
 #[test]

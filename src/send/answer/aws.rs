@@ -8,7 +8,7 @@ use crate::parse::{self, Fields};
 use crate::send::retry::Verdict;
 
 /// Parts of the names of errors that may pass.
-const PASSING: [&str; 11] = [
+const PASSING: [&str; 14] = [
     "Throttl",
     "ThroughputExceeded",
     "LimitExceeded",
@@ -20,6 +20,10 @@ const PASSING: [&str; 11] = [
     "InternalServer",
     "RequestTimeout",
     "OperationAborted",
+    // Damaged on its way.
+    "IncompleteBody",
+    "BadDigest",
+    "ContentSHA256Mismatch",
 ];
 
 /// Parts of the names of errors of a payload that holds too much.
