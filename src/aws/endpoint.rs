@@ -128,7 +128,7 @@ const PARTITIONS: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// What the owner says of endpoints.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Endpoints {
     /// `AWS_USE_FIPS_ENDPOINT`.
     pub fips: bool,

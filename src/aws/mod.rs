@@ -20,7 +20,7 @@ use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
 /// What the environment tells of AWS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// The region, if it is known.
     pub region: Option<String>,
@@ -136,13 +136,12 @@ impl Signer {
             add("x-amz-content-sha256", &payload);
         }
         // Whatever stands between may change others.
-        let signed: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| {
-                matches!(*name, "host" | "content-type") || name.starts_with("x-amz-")
-            })
-            .collect();
+        let mut signed = Vec::new();
+        for (name, value) in &headers {
+            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
+                signed.push((name.as_str(), value.as_str()));
+            }
+        }
         let authorization = sigv4::authorization(
             &sigv4::Request {
                 method: request.method.name(),

@@ -120,24 +120,20 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
             "service",
             &format!("{service} in {region} at {url}"),
         );
-        let [first, second] = &options.encode.place;
-        let names: Vec<&str> = [first, second]
-            .into_iter()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-            .collect();
-        if !names.is_empty() {
-            line(report, "place", &names.join(", "));
+        let place = options.encode.place.join(", ");
+        if place.len() > 2 {
+            line(report, "place", place.trim_end_matches(", "));
         }
     }
     line(report, "format", options.format.name);
-    let names: Vec<&str> = options
-        .destination
-        .headers
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    line(report, "headers", &names.join(", "));
+    let mut names = String::new();
+    for (name, _) in &options.destination.headers {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(name);
+    }
+    line(report, "headers", &names);
     let compression = if options.destination.gzip {
         "gzip"
     } else {

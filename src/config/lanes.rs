@@ -327,10 +327,12 @@ fn fallback(
         url: url.to_owned(),
         headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
         reader: send::reader(format.name),
+        success: destination.success.clone(),
+        method: destination.method,
         gzip,
         hidden: references::user(url),
         aws: None,
-        ..destination.clone()
+        http: destination.http.clone(),
     };
     match scheme {
         Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,

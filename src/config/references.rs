@@ -73,7 +73,7 @@ pub fn is_secret(url: &str) -> bool {
 
 /// How secrets are fetched; problems are the extension's to tell.
 #[must_use]
-pub fn secrets(environment: &Environment) -> secrets::Options {
+pub fn secrets(environment: &Environment) -> Arc<secrets::Options> {
     let unheard = &mut Vec::new();
     let settings = super::settings(environment, 1, unheard);
     let ca_file = settings.ca_file.as_deref();
@@ -86,8 +86,8 @@ pub(super) fn options(
     settings: &Settings,
     ca_pem: Option<Vec<u8>>,
     environment: &Environment,
-) -> secrets::Options {
-    secrets::Options {
+) -> Arc<secrets::Options> {
+    Arc::new(secrets::Options {
         aws: super::aws(environment),
         // The proxy is the destinations'.
         http: http::Options {
@@ -95,7 +95,7 @@ pub(super) fn options(
             ca_pem,
         },
         budget: settings.secrets_budget,
-    }
+    })
 }
 
 /// The references among the options.
@@ -129,12 +129,14 @@ impl References {
 
     /// The variables that a destination's records are made with and whose values are secrets.
     pub(super) fn shapes(&self, destination: usize, environment: &Environment) -> Vec<String> {
-        let read = |option: &Opt| {
-            let read = lanes::source(environment, option.name, option.reach, destination);
-            let of = self.shapes.iter().find(|(name, _)| *name == read.0);
-            of.map(|_| read.0)
-        };
-        OPTIONS.iter().filter_map(read).collect()
+        let mut read = Vec::new();
+        for option in OPTIONS.iter().filter(|_| !self.shapes.is_empty()) {
+            let (name, _) = lanes::source(environment, option.name, option.reach, destination);
+            if self.shapes.iter().any(|(known, _)| *known == name) {
+                read.push(name);
+            }
+        }
+        read
     }
 
     /// Keeps back what lanes cannot have yet, and says how it is made.
@@ -194,7 +196,7 @@ impl References {
             options.late = Some(Late {
                 max_age,
                 shapes: !maker.shapes.is_empty(),
-                make: Arc::new(move |found| maker.make(found)),
+                make: Box::new(move |found| maker.make(found)),
             });
         }
     }
@@ -242,13 +244,13 @@ impl Maker {
         if let Some(name) = self.shapes.iter().find(is_wrong) {
             return Err(format!("the secret in {name} is none of its values"));
         }
-        let mut lanes = config.into_iter().flat_map(|config| config.lanes);
-        let lane = lanes.find(|lane| lane.destination == self.destination);
+        let mut lanes = config.map_or_else(|_| Vec::new(), |config| config.lanes);
+        lanes.retain(|lane| lane.destination == self.destination);
         let Some(Lane {
             mut flush,
             identity,
             ..
-        }) = lane
+        }) = lanes.pop()
         else {
             return Err("there is no endpoint any more".to_owned());
         };
@@ -272,8 +274,12 @@ fn shapes(value: &str) -> Vec<String> {
     let mut shapes = vec![value.to_owned()];
     if http::usable_url(value).is_ok() {
         let http::Target { path, .. } = http::Target::of(value);
-        shapes.extend([path, path.trim_matches('/')].map(ToOwned::to_owned));
-        shapes.extend(path.split('/').map(ToOwned::to_owned));
+        for part in [path, path.trim_matches('/')]
+            .into_iter()
+            .chain(path.split('/'))
+        {
+            shapes.push(part.to_owned());
+        }
     }
     shapes
 }
@@ -287,7 +293,9 @@ pub(super) fn user(url: &str) -> Vec<String> {
     for user in [user].into_iter().chain(decoded.as_deref()) {
         let (_, password) = user.split_once(':').unwrap_or_default();
         let sent = http::basic(user).split_off("Basic ".len());
-        hidden.extend([sent, user.to_owned(), password.to_owned()]);
+        for part in [&*sent, user, password] {
+            hidden.push(part.to_owned());
+        }
     }
     hidden
 }
@@ -326,30 +334,32 @@ fn rewrite<'a>(
     value_of: &mut Becomes<'_>,
 ) -> Result<Cow<'a, Environment>, String> {
     let mut rewritten = Cow::Borrowed(environment);
-    let own = OPTIONS
-        .iter()
-        .filter_map(|option| Some((option, kind(option)?)));
-    let own = own.flat_map(|(option, kind)| {
-        (1..=DESTINATIONS_MAX).map(move |number| (lanes::variable(option.name, number), kind))
-    });
-    let others = OTHERS
-        .iter()
-        .map(|(name, kind)| ((*name).to_owned(), *kind));
-    for (name, kind) in own.chain(others) {
-        let Some(given) = environment.get(&name) else {
-            continue;
+    let mut rewrite = |name: &str, kind| {
+        let Some(given) = environment.get(name) else {
+            return Ok(());
         };
         let value = if kind == Kind::Headers {
-            headers(given, &mut |reference| value_of(reference, kind, &name))?
+            headers(given, &mut |reference| value_of(reference, kind, name))?
         } else {
             match reference(given) {
-                Some(reference) => Some(value_of(&reference, kind, &name)?),
+                Some(reference) => Some(value_of(&reference, kind, name)?),
                 None => None,
             }
         };
         if let Some(value) = value {
-            rewritten.to_mut().replace(&name, value);
+            rewritten.to_mut().replace(name, value);
         }
+        Ok::<(), String>(())
+    };
+    for option in OPTIONS {
+        if let Some(kind) = kind(option) {
+            for number in 1..=DESTINATIONS_MAX {
+                rewrite(&lanes::variable(option.name, number), kind)?;
+            }
+        }
+    }
+    for (name, kind) in OTHERS {
+        rewrite(name, kind)?;
     }
     Ok(rewritten)
 }

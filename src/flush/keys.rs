@@ -3,7 +3,6 @@
 //! It decides when they are asked for; it never waits, and never decides what becomes of records.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Options;
@@ -15,13 +14,12 @@ use crate::time::{self, Deadline};
 pub type Made = (Options, Identity);
 
 /// Makes what depends on secrets of what was found; fails with the reason, which holds no secret.
-pub type Make = dyn Fn(&Found) -> Result<Box<Made>, String> + Send + Sync;
+pub type Make = dyn Fn(&Found) -> Result<Box<Made>, String> + Send;
 
 /// What depends on secrets.
-#[derive(Clone)]
 pub struct Late {
     /// Makes it.
-    pub make: Arc<Make>,
+    pub make: Box<Make>,
     /// The age at which secrets are read again.
     pub max_age: Duration,
     /// Not even a record can be made without them.
@@ -250,7 +248,7 @@ mod tests {
             Ok(Box::new((options(), Identity::default())))
         };
         Keys::new(Some(Late {
-            make: Arc::new(make),
+            make: Box::new(make),
             max_age,
             shapes: true,
         }))

@@ -28,7 +28,6 @@ use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
 /// Where payloads go and how.
-#[derive(Clone)]
 pub struct Options {
     /// The URL, scheme to query.
     pub url: String,
@@ -128,7 +127,7 @@ impl Destination {
             options.headers.push(encoding);
         }
         Self {
-            service: options.aws.clone().map(Service::new),
+            service: options.aws.take().map(Service::new),
             options,
             hurry,
             client: None,

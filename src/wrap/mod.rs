@@ -118,13 +118,13 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, NulError> {
 fn prepare(plan: Plan) -> (Vec<(OsString, OsString)>, Vec<String>) {
     let references = plan.references();
     if references.is_empty() {
-        return plan.changes(|_| Err(String::new()));
+        return plan.changes(&|_| Err(String::new()));
     }
     diag::install_panic_line();
     // What is no secret is set all the same.
     let found = catch_unwind(|| fetch(&references)).unwrap_or_default();
     let changes = AssertUnwindSafe(|| {
-        plan.changes(|reference| found.value(reference.text()).map(ToOwned::to_owned))
+        plan.changes(&|reference| found.value(reference.text()).map(ToOwned::to_owned))
     });
     let caught = catch_unwind(changes);
     caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be set".to_owned()]))
