@@ -120,9 +120,10 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
             "service",
             &format!("{service} in {region} at {url}"),
         );
-        let place = options.encode.place.join(", ");
-        if place.len() > 2 {
-            line(report, "place", place.trim_end_matches(", "));
+        let [place, more] = &options.encode.place;
+        let comma = if more.is_empty() { "" } else { ", " };
+        if !place.is_empty() {
+            line(report, "place", &[place, comma, more].concat());
         }
     }
     line(report, "format", options.format.name);

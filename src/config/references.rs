@@ -166,18 +166,18 @@ impl References {
                         .iter()
                         .any(|(name, shape)| *shape == at && shapes.contains(name))
             };
-            let all = self.all.iter().enumerate();
-            let needed: Vec<Reference> = all
-                .filter(|(at, _)| needs(*at))
-                .map(|(_, reference)| reference.clone())
-                .collect();
-            if needed.is_empty() {
-                continue;
-            }
-            for reference in &needed {
+            let mut needed = Vec::new();
+            for (at, reference) in self.all.iter().enumerate() {
+                if !needs(at) {
+                    continue;
+                }
+                needed.push(reference.clone());
                 if !config.references.contains(reference) {
                     config.references.push(reference.clone());
                 }
+            }
+            if needed.is_empty() {
+                continue;
             }
             let secret = |way: &send::Options| {
                 is_secret(&way.url) || way.http.proxy.as_deref().is_some_and(is_secret)

@@ -176,7 +176,7 @@ fn question(
         let over = tries >= retry::TRIES_MAX || wait >= deadline.left() || hurry.is_on();
         if refused || over {
             return Err(Trouble {
-                why: refusal.to_string(),
+                why: refusal.why,
                 refused,
             });
         }
@@ -186,13 +186,9 @@ fn question(
 
 /// Whether a service understood and refused, so that the same again would be refused too; throttling comes as 400.
 fn is_final(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Unanswered(_) => false,
-        Refusal::Answered { status, name, .. } => {
-            let busy = name.contains("Throttl") || name.contains("TooManyRequests");
-            (400..500).contains(status) && *status != 429 && !busy
-        }
-    }
+    let (status, name) = (refusal.status.unwrap_or_default(), &refusal.name);
+    let busy = name.contains("Throttl") || name.contains("TooManyRequests");
+    (400..500).contains(&status) && status != 429 && !busy
 }
 
 /// The work of the thread of the secrets: fetches all, at once if it may and whenever a lane asks, and tells every lane, until none is left.
@@ -267,20 +263,20 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_not_final() {
-        let answered = |status, name: &str| Refusal::Answered {
-            status,
+        let answered = |status, name: &str| Refusal {
+            status: Some(status),
             name: name.to_owned(),
-            message: String::new(),
+            why: String::new(),
         };
         for (refusal, expected) in [
-            (Refusal::Unanswered("no answer in time".into()), false),
+            (Refusal::default(), false),
             (answered(400, "ThrottlingException"), false),
             (answered(429, ""), false),
             (answered(500, "InternalServiceError"), false),
             (answered(400, "AccessDeniedException"), true),
             (answered(404, ""), true),
         ] {
-            assert_eq!(is_final(&refusal), expected, "{refusal}");
+            assert_eq!(is_final(&refusal), expected, "{refusal:?}");
         }
     }
 
