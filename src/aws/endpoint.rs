@@ -95,36 +95,16 @@ pub const SSM: Service = Service {
     ..PLAIN
 };
 
-/// What hosts end with: the beginning of a region, its partition's name as ARNs write it, its domain, and that of dual-stack hosts; the last row is for all others.
-const PARTITIONS: [(&str, &str, &str, &str); 8] = [
-    (
-        "cn-",
-        "aws-cn",
-        "amazonaws.com.cn",
-        "api.amazonwebservices.com.cn",
-    ),
-    ("us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"),
-    (
-        "eusc-",
-        "aws-eusc",
-        "amazonaws.eu",
-        "api.amazonwebservices.eu",
-    ),
-    ("us-iso-", "aws-iso", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"),
-    (
-        "eu-isoe-",
-        "aws-iso-e",
-        "cloud.adc-e.uk",
-        "api.cloud-aws.adc-e.uk",
-    ),
-    (
-        "us-isof-",
-        "aws-iso-f",
-        "csp.hci.ic.gov",
-        "api.aws.hci.ic.gov",
-    ),
-    ("", "aws", "amazonaws.com", "api.aws"),
+/// What hosts end with: the beginning of a region, its domain, and that of dual-stack hosts; the last row is for all others.
+static PARTITIONS: [(&str, &str, &str); 8] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("us-gov-", "amazonaws.com", "api.aws"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("", "amazonaws.com", "api.aws"),
 ];
 
 /// What the owner says of endpoints.
@@ -170,8 +150,8 @@ impl Endpoints {
 
     /// The public host.
     fn host(&self, service: &Service, region: &str) -> String {
-        let (prefix, _, domain, dual_domain) = partition(region);
-        let only = prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
+        let (prefix, domain, dual_domain) = partition(region);
+        let only = *prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
         let fips = if self.fips && !only { "-fips" } else { "" };
         let name = service.name;
         if name == S3.name {
@@ -186,10 +166,11 @@ impl Endpoints {
 }
 
 /// The partition of a region.
-fn partition(region: &str) -> (&'static str, &'static str, &'static str, &'static str) {
-    let found = PARTITIONS.into_iter().find(|row| region.starts_with(row.0));
+fn partition(region: &str) -> &'static (&'static str, &'static str, &'static str) {
+    let [others @ .., last] = &PARTITIONS;
     // The last row's beginning is every region's.
-    found.unwrap_or(("", "aws", "amazonaws.com", "api.aws"))
+    let found = others.iter().find(|row| region.starts_with(row.0));
+    found.unwrap_or(last)
 }
 
 /// The signing name and the region of an AWS host that takes logs in formats that are not AWS's own: OpenSearch, and the endpoints of CloudWatch and X-Ray for OpenTelemetry.
@@ -198,7 +179,7 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
     let host = http::host(url)?;
     // Dual-stack names of OpenSearch.
     let name = host.strip_suffix(".on.aws").or_else(|| {
-        PARTITIONS.iter().find_map(|(_, _, domain, dual)| {
+        PARTITIONS.iter().find_map(|(_, domain, dual)| {
             let name = host
                 .strip_suffix(domain)
                 .or_else(|| host.strip_suffix(dual))?;
