@@ -32,7 +32,6 @@ const PACK_BYTES: usize = 256_000;
 const FIFO: &str = ".fifo";
 
 /// The queue.
-#[derive(Debug)]
 struct Sqs {
     /// What stands before account and name in its URL.
     base: String,
