@@ -165,8 +165,10 @@ impl Keychain {
 
 /// Asks the endpoint.
 fn read(url: &str, token: Option<String>, deadline: Deadline) -> Result<Credentials, String> {
-    let token = token.map(|token| ("authorization".to_owned(), token));
-    let headers: Vec<(String, String)> = token.into_iter().collect();
+    let mut headers = Vec::new();
+    if let Some(token) = token {
+        headers.push(("authorization".to_owned(), token));
+    }
     let answer = Client::local().call(&Request {
         method: Verb::Get,
         url,

@@ -95,40 +95,20 @@ pub const SSM: Service = Service {
     ..PLAIN
 };
 
-/// What hosts end with: the beginning of a region, its partition's name as ARNs write it, its domain, and that of dual-stack hosts; the last row is for all others.
-const PARTITIONS: [(&str, &str, &str, &str); 8] = [
-    (
-        "cn-",
-        "aws-cn",
-        "amazonaws.com.cn",
-        "api.amazonwebservices.com.cn",
-    ),
-    ("us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"),
-    (
-        "eusc-",
-        "aws-eusc",
-        "amazonaws.eu",
-        "api.amazonwebservices.eu",
-    ),
-    ("us-iso-", "aws-iso", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"),
-    (
-        "eu-isoe-",
-        "aws-iso-e",
-        "cloud.adc-e.uk",
-        "api.cloud-aws.adc-e.uk",
-    ),
-    (
-        "us-isof-",
-        "aws-iso-f",
-        "csp.hci.ic.gov",
-        "api.aws.hci.ic.gov",
-    ),
-    ("", "aws", "amazonaws.com", "api.aws"),
+/// What hosts end with: the beginning of a region, its domain, and that of dual-stack hosts; the last row is for all others.
+static PARTITIONS: [(&str, &str, &str); 8] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("us-gov-", "amazonaws.com", "api.aws"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("", "amazonaws.com", "api.aws"),
 ];
 
 /// What the owner says of endpoints.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Endpoints {
     /// `AWS_USE_FIPS_ENDPOINT`.
     pub fips: bool,
@@ -160,8 +140,9 @@ impl Endpoints {
         }
     }
 
-    /// What the owner says.
-    fn told(&self, service: &Service) -> Option<String> {
+    /// What the owner says, without a slash at its end.
+    #[must_use]
+    pub fn told(&self, service: &Service) -> Option<String> {
         let own = self.own.iter().find(|(name, _)| name == service.variable);
         let url = own.map(|(_, url)| url).or(self.all.as_ref())?;
         Some(url.trim_end_matches('/').to_owned())
@@ -169,8 +150,8 @@ impl Endpoints {
 
     /// The public host.
     fn host(&self, service: &Service, region: &str) -> String {
-        let (prefix, _, domain, dual_domain) = partition(region);
-        let only = prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
+        let (prefix, domain, dual_domain) = partition(region);
+        let only = *prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
         let fips = if self.fips && !only { "-fips" } else { "" };
         let name = service.name;
         if name == S3.name {
@@ -185,10 +166,11 @@ impl Endpoints {
 }
 
 /// The partition of a region.
-fn partition(region: &str) -> (&'static str, &'static str, &'static str, &'static str) {
-    let found = PARTITIONS.into_iter().find(|row| region.starts_with(row.0));
+fn partition(region: &str) -> &'static (&'static str, &'static str, &'static str) {
+    let [others @ .., last] = &PARTITIONS;
     // The last row's beginning is every region's.
-    found.unwrap_or(("", "aws", "amazonaws.com", "api.aws"))
+    let found = others.iter().find(|row| region.starts_with(row.0));
+    found.unwrap_or(last)
 }
 
 /// The signing name and the region of an AWS host that takes logs in formats that are not AWS's own: OpenSearch, and the endpoints of CloudWatch and X-Ray for OpenTelemetry.
@@ -197,7 +179,7 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
     let host = http::host(url)?;
     // Dual-stack names of OpenSearch.
     let name = host.strip_suffix(".on.aws").or_else(|| {
-        PARTITIONS.iter().find_map(|(_, _, domain, dual)| {
+        PARTITIONS.iter().find_map(|(_, domain, dual)| {
             let name = host
                 .strip_suffix(domain)
                 .or_else(|| host.strip_suffix(dual))?;
@@ -207,7 +189,7 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
     let labels: Vec<&str> = name.split('.').collect();
     let (service, region) = match labels.as_slice() {
         [.., region, "es"] | [_, "aos", region] => ("es", *region),
-        [_, region, "aoss"] | [_, "aoss", region] => ("aoss", *region),
+        [_, region, "aoss" | "aoss-fips"] | [_, "aoss" | "aoss-fips", region] => ("aoss", *region),
         ["logs" | "logs-fips", region] => ("logs", *region),
         ["xray" | "xray-fips", region] => ("xray", *region),
         _ => return None,
@@ -370,6 +352,11 @@ mod tests {
                 "id.us-east-1.aoss.amazonaws.com",
                 Some(("aoss", "us-east-1")),
             ),
+            (
+                "id.us-east-1.aoss-fips.amazonaws.com",
+                Some(("aoss", "us-east-1")),
+            ),
+            ("id.aoss-fips.us-east-1.on.aws", Some(("aoss", "us-east-1"))),
             ("logs.us-east-1.amazonaws.com", Some(("logs", "us-east-1"))),
             ("logs.us-east-1.api.aws", Some(("logs", "us-east-1"))),
             ("xray.us-east-1.amazonaws.com", Some(("xray", "us-east-1"))),

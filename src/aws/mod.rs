@@ -7,7 +7,6 @@ pub mod credentials;
 pub mod endpoint;
 pub mod sigv4;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
 /// What the environment tells of AWS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// The region, if it is known.
     pub region: Option<String>,
@@ -136,13 +135,12 @@ impl Signer {
             add("x-amz-content-sha256", &payload);
         }
         // Whatever stands between may change others.
-        let signed: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| {
-                matches!(*name, "host" | "content-type") || name.starts_with("x-amz-")
-            })
-            .collect();
+        let mut signed = Vec::new();
+        for (name, value) in &headers {
+            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
+                signed.push((name.as_str(), value.as_str()));
+            }
+        }
         let authorization = sigv4::authorization(
             &sigv4::Request {
                 method: request.method.name(),
@@ -258,32 +256,14 @@ pub fn error_message(body: &[u8]) -> String {
 }
 
 /// Why a call had no success.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no whole answer; says why.
-    Unanswered(String),
-    /// The service refused it.
-    Answered {
-        /// The status.
-        status: u16,
-        /// The error's name; empty if it has none.
-        name: String,
-        /// What it says, fit to be printed.
-        message: String,
-    },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unanswered(why) => f.write_str(why),
-            Self::Answered {
-                status,
-                name,
-                message,
-            } => write!(f, "{status} {name}: {message}"),
-        }
-    }
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status, if the service answered.
+    pub status: Option<u16>,
+    /// The error's name; empty if it has none.
+    pub name: String,
+    /// What happened, in words that may be printed.
+    pub why: String,
 }
 
 /// One service that is called in AWS's JSON protocol.
@@ -335,14 +315,23 @@ impl Api {
                 deadline: Some(deadline),
             },
         );
-        let answer = answer.map_err(|failure| Refusal::Unanswered(failure.why))?;
-        if answer.status == 200 {
-            return Ok(answer.body);
-        }
-        Err(Refusal::Answered {
-            status: answer.status,
-            name: error_name(&answer).unwrap_or_default(),
-            message: error_message(&answer.body),
+        let answer = match answer {
+            Ok(answer) if answer.status == 200 => return Ok(answer.body),
+            Ok(answer) => answer,
+            Err(failure) => {
+                let (name, url) = (self.service.name, http::shown_url(&self.url));
+                return Err(Refusal {
+                    why: format!("{name} at {url}: {}", failure.why),
+                    ..Refusal::default()
+                });
+            }
+        };
+        let (status, message) = (answer.status, error_message(&answer.body));
+        let name = error_name(&answer).unwrap_or_default();
+        Err(Refusal {
+            status: Some(status),
+            why: format!("{status} {name}: {message}"),
+            name,
         })
     }
 }

@@ -60,11 +60,10 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
     // What is encoded already stays.
     let mut query = String::new();
     encode(request.query, "%&=", &mut query);
-    let mut pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
+    let mut pairs = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        pairs.push(pair.split_once('=').unwrap_or((pair, "")));
+    }
     pairs.sort_unstable();
     for (at, (name, value)) in pairs.into_iter().enumerate() {
         if at > 0 {

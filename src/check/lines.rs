@@ -26,6 +26,10 @@ pub(super) fn run(environment: &Environment, text: &str) -> super::Verdict {
         if several {
             line(&mut report, "destination", &dry_run.destination.to_string());
         }
+        for name in &dry_run.secrets {
+            let told = format!("{name} is not read here, and counts as not set");
+            line(&mut report, "secret", &told);
+        }
         report = show_all(dry_run, text, report);
     }
     super::Verdict {

@@ -61,11 +61,17 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
         references => secrets::fetch(&config.secrets, references, &Hurry::default()),
     };
     for reference in &config.references {
-        let told = match found.value(reference.text()) {
-            Ok(_) => format!("{}: read", reference.text()),
-            Err(why) => why,
+        let (told, hint) = match found.value(reference.text()) {
+            Ok(_) => (format!("{}: read", reference.text()), None),
+            Err(why) => {
+                let hint = hints::of_secret(reference.service.row().name, &why);
+                (why, hint)
+            }
         };
         line(&mut report, "secret", &told);
+        if let Some(hint) = hint {
+            line(&mut report, "hint", hint);
+        }
     }
     for lane in config.lanes {
         if several {
@@ -80,8 +86,14 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
 }
 
 /// Sends the probe; whether it was delivered.
-fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
+fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
     let mut options = lane.flush.lane;
+    let now_ms = time::epoch_ms();
+    // Before any secret is in it.
+    let mut readable = (encode::shown(options.format).encoder)(&options.encode);
+    readable.identify(&lane.identity);
+    let mut record = Vec::new();
+    write_probe(&*readable, now_ms, &mut record);
     let url = &options.destination.url;
     if config::is_secret(url) {
         line(report, "endpoint", "a secret");
@@ -90,21 +102,39 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     }
     if let Some(late) = &options.late {
         match (late.make)(found) {
-            Ok((destination, _)) => options.destination = destination,
+            Ok(made) => {
+                let (flush, identity) = *made;
+                (options, lane.identity) = (flush.lane, identity);
+            }
             Err(why) => {
                 line(report, "result", &format!("nothing can be sent: {why}"));
                 return false;
             }
         }
     }
+    if let Some(aws) = &options.destination.aws {
+        let (service, region) = (aws.signing.service, &aws.signing.region);
+        let url = http::shown_url(&options.destination.url);
+        line(
+            report,
+            "service",
+            &format!("{service} in {region} at {url}"),
+        );
+        let [place, more] = &options.encode.place;
+        let comma = if more.is_empty() { "" } else { ", " };
+        if !place.is_empty() {
+            line(report, "place", &[place, comma, more].concat());
+        }
+    }
     line(report, "format", options.format.name);
-    let names: Vec<&str> = options
-        .destination
-        .headers
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    line(report, "headers", &names.join(", "));
+    let mut names = String::new();
+    for (name, _) in &options.destination.headers {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(name);
+    }
+    line(report, "headers", &names);
     let compression = if options.destination.gzip {
         "gzip"
     } else {
@@ -115,16 +145,11 @@ fn probe(lane: Lane, found: &Found, report: &mut String) -> bool {
     encoder.identify(&lane.identity);
     let mut buffer = Buffer::new(usize::MAX);
     let separator = options.format.frame.separator;
-    let now_ms = time::epoch_ms();
     buffer.push(|out| {
         write_probe(&*encoder, now_ms, out);
         out.extend_from_slice(separator.as_bytes());
     });
     let batch = buffer.batch(usize::MAX, 0, 1);
-    let mut readable = (encode::shown(options.format).encoder)(&options.encode);
-    readable.identify(&lane.identity);
-    let mut record = Vec::new();
-    write_probe(&*readable, now_ms, &mut record);
     line(report, "record", &excerpt(&record));
     let mut destination = Destination::new(options.destination, Hurry::default());
     let shaped = Shaped::of(&*encoder, &options.format.frame, &buffer, batch, None);

@@ -32,12 +32,13 @@ pub fn aws(environment: &Environment) -> Options {
         endpoints.all = ours;
     } else if !is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
         endpoints.all = url(ENDPOINT_URL);
-        let names = environment.names(ENDPOINT_URL);
-        let own = names.filter_map(|name| {
-            let service = name.strip_prefix(ENDPOINT_URL)?.strip_prefix('_')?;
-            Some((service.to_owned(), url(name)?))
-        });
-        endpoints.own = own.collect();
+        for name in environment.names(ENDPOINT_URL) {
+            let service = name.strip_prefix(ENDPOINT_URL);
+            let service = service.and_then(|service| service.strip_prefix('_'));
+            if let (Some(service), Some(url)) = (service, url(name)) {
+                endpoints.own.push((service.to_owned(), url));
+            }
+        }
     }
     Options {
         region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),

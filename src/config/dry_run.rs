@@ -22,13 +22,15 @@ pub struct DryRun {
     pub process: process::Options,
     /// Who logs, as far as the environment tells.
     pub identity: Identity,
+    /// The variables whose values are secrets, and whose defaults stand here.
+    pub secrets: Vec<String>,
 }
 
 /// Reads the configuration for a dry run, which needs no endpoint.
 #[must_use]
 pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
-    let (_, placed) = References::find(environment);
-    let environment = &*placed;
+    let (references, placed) = References::find(environment);
+    let (given, environment) = (environment, &*placed);
     let (All { first, others }, mut problems) = lanes::settings(environment);
     diag::set_level(Some(first.log_level));
     // Beside others it needs one to be a destination.
@@ -40,6 +42,7 @@ pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
         encode: settings.encode.clone(),
         identity: identity(environment, &settings, destination, &mut problems),
         process: settings.process(environment),
+        secrets: references.shapes(destination, given),
     });
     let dry_runs = dry_runs.filter(|dry_run| has_first || dry_run.destination != 1);
     (dry_runs.collect(), problems)

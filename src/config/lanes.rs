@@ -4,7 +4,9 @@
 //! It must not mix two of them: what one is told, its key above all, is no other's.
 
 use super::values::Pair;
-use super::{ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, place, vendor};
+use super::{
+    ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, place, references, vendor,
+};
 use crate::aws;
 use crate::diag::DESTINATIONS_MAX;
 use crate::encode::{self, Format};
@@ -193,7 +195,7 @@ pub(super) fn flush_options(
         success: settings.success.clone(),
         method: settings.method,
         gzip: gzip && format.gzip,
-        hidden: Vec::new(),
+        hidden: references::user(&given),
         aws: None,
         http: http.clone(),
     };
@@ -311,23 +313,26 @@ fn fallback(
     environment: &Environment,
 ) -> Result<Fallback, String> {
     let scheme = encode::of_scheme(url);
+    let is_bucket = scheme.is_some_and(|scheme| scheme.name == encode::BUCKET.name);
     let format = match scheme {
         Some(same) if same.name == format.name => same,
-        Some(other) if !other.replaces => {
+        Some(_) if !is_bucket => {
             return Err("it must be http(s)://, s3:// or of the same kind as the endpoint".into());
         }
         _ => encode::unwrapped(format),
     };
-    // A bucket takes everything.
-    let gzip = destination.gzip || (gzip && scheme.is_some_and(|scheme| scheme.replaces));
+    let gzip = destination.gzip || (gzip && is_bucket);
     let mut encode = encode.clone();
     let mut to = send::Options {
         url: url.to_owned(),
         headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
         reader: send::reader(format.name),
+        success: destination.success.clone(),
+        method: destination.method,
         gzip,
+        hidden: references::user(url),
         aws: None,
-        ..destination.clone()
+        http: destination.http.clone(),
     };
     match scheme {
         Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,

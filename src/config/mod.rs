@@ -16,6 +16,7 @@ mod values;
 mod vendor;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use aws::aws;
@@ -214,7 +215,7 @@ pub struct Config {
     /// The secrets that they need, each once.
     pub references: Vec<Reference>,
     /// How these are fetched.
-    pub secrets: secrets::Options,
+    pub secrets: Arc<secrets::Options>,
 }
 
 /// What is told for one destination.

@@ -14,17 +14,6 @@ use crate::http::{self, Verb};
 use crate::send;
 use crate::send::service::{self, Duty};
 
-/// Where it is, and what is done there.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// The URL that is called.
-    pub(super) url: String,
-    /// What the envelope names.
-    pub(super) names: [String; 2],
-    /// How it is called.
-    pub(super) aws: service::Options,
-}
-
 /// A URL's parts.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts<'a> {
@@ -62,8 +51,11 @@ impl<'a> Parts<'a> {
         };
         if rest.starts_with("arn:") {
             // arn:partition:service:region:account:resource
-            let fields: Vec<&str> = rest.splitn(6, ':').collect();
-            let [_, _, service, region, account, resource] = fields.as_slice() else {
+            let mut fields = rest.splitn(6, ':').skip(2);
+            let (service, region) = (fields.next(), fields.next().unwrap_or_default());
+            let (Some(service), account, Some(resource)) =
+                (service, fields.next().unwrap_or_default(), fields.next())
+            else {
                 return Err("it is not a whole ARN".to_owned());
             };
             if !service.eq_ignore_ascii_case(scheme) || scheme == "s3" || !is_region(region) {
@@ -114,16 +106,17 @@ fn group_and_stream(name: &str) -> Result<(&str, &str), String> {
         .ok_or_else(|| "it must be cloudwatch://group/stream".to_owned())
 }
 
-/// What a URL that can be used names.
+/// Makes of a destination's options those of the place that a URL names, which can be used; gives back what the envelope names.
 ///
 /// # Errors
 /// What is missing, in words.
-pub(super) fn place(
+fn place(
     url: &str,
     extension: &'static str,
+    to: &mut send::Options,
     options: &Options,
     environment: &Environment,
-) -> Result<Place, String> {
+) -> Result<[String; 2], String> {
     let parts = Parts::of(url)?;
     let queue_host = parts.name.split_once('/').map(|(host, _)| host);
     let queue_host = queue_host.filter(|host| parts.scheme == "sqs" && host.contains('.'));
@@ -160,14 +153,24 @@ pub(super) fn place(
             (&KINESIS, endpoints.url(&KINESIS, region))
         }
         "sqs" => {
-            let url = endpoints.url(&SQS, region);
-            names = match (queue_host, parts.account) {
-                (Some(host), _) => {
-                    let path = parts.name.get(host.len() + 1..).unwrap_or_default();
-                    [format!("https://{host}"), path.to_owned()]
+            let host = queue_host.filter(|_| endpoints.told(&SQS).is_none());
+            let url = host.map_or_else(
+                || endpoints.url(&SQS, region),
+                |host| format!("https://{host}"),
+            );
+            let [base, queue] = &mut names;
+            base.clone_from(&url);
+            *queue = match queue_host {
+                Some(host) => {
+                    *base = format!("https://{host}");
+                    parts
+                        .name
+                        .get(host.len() + 1..)
+                        .unwrap_or_default()
+                        .to_owned()
                 }
-                (None, "") => [url.clone(), parts.name.to_owned()],
-                (None, account) => [url.clone(), [account, "/", parts.name].concat()],
+                None if parts.account.is_empty() => parts.name.to_owned(),
+                None => [parts.account, "/", parts.name].concat(),
             };
             (&SQS, url)
         }
@@ -181,19 +184,19 @@ pub(super) fn place(
             (&LOGS, endpoints.url(&LOGS, region))
         }
     };
-    let url = if url.ends_with('/') { url } else { url + "/" };
-    Ok(Place {
-        url,
-        names,
-        aws: service::Options {
-            signing: Signing {
-                source: Arc::clone(&options.source),
-                region: region.to_owned(),
-                service: service.name,
-            },
-            duty,
+    to.url = url;
+    if !to.url.ends_with('/') {
+        to.url.push('/');
+    }
+    to.aws = Some(service::Options {
+        signing: Signing {
+            source: Arc::clone(&options.source),
+            region: region.to_owned(),
+            service: service.name,
         },
-    })
+        duty,
+    });
+    Ok(names)
 }
 
 /// Makes of a destination's options those of a place in AWS; gives back what the envelope names.
@@ -216,9 +219,7 @@ pub(super) fn call(
         (_, true) => ".gz",
         (_, false) => "",
     };
-    let place = place(url, extension, options, environment)?;
-    to.url = place.url;
-    to.aws = Some(place.aws);
+    let names = place(url, extension, to, options, environment)?;
     to.reader = send::reader(format.name);
     // The owner's ideas of an answer are those of another destination.
     to.success.clear();
@@ -229,12 +230,12 @@ pub(super) fn call(
         "cloudwatch" => (&LOGS, "PutLogEvents"),
         _ => {
             to.method = Verb::Put;
-            return Ok(place.names);
+            return Ok(names);
         }
     };
     to.method = Verb::Post;
     to.headers = headers(service, operation);
-    Ok(place.names)
+    Ok(names)
 }
 
 /// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, there are keys, and the URL holds no user.
@@ -274,10 +275,21 @@ mod tests {
         usable(url)?;
         let environment = Environment::of(&[("AWS_REGION", "eu-west-1")]);
         let options = super::super::aws(&environment);
-        let place = place(url, ".x", &options, &environment)?;
-        let signing = place.aws.signing;
+        let mut to = send::Options {
+            url: String::new(),
+            headers: Vec::new(),
+            reader: send::reader(""),
+            success: Vec::new(),
+            method: Verb::Post,
+            gzip: false,
+            hidden: Vec::new(),
+            aws: None,
+            http: http::Options::default(),
+        };
+        let names = place(url, ".x", &mut to, &options, &environment)?;
+        let signing = to.aws.expect("it is signed").signing;
         let signed = format!("{} {}", signing.service, signing.region);
-        Ok((place.url, place.names, signed))
+        Ok((to.url, names, signed))
     }
 
     #[test]
@@ -330,6 +342,12 @@ mod tests {
                 "sqs://sqs.us-west-2.amazonaws.com/1/q",
                 "https://sqs.us-west-2.amazonaws.com/".to_owned(),
                 ["https://sqs.us-west-2.amazonaws.com", "1/q"],
+                "sqs us-west-2",
+            ),
+            (
+                "sqs://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com/1/q",
+                "https://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com/".to_owned(),
+                ["https://vpce-1-a.sqs.us-west-2.vpce.amazonaws.com", "1/q"],
                 "sqs us-west-2",
             ),
             (

@@ -19,13 +19,25 @@ pub(super) type Pair = (String, String);
 
 /// One of some words, in any case.
 pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Parsed<T> {
-    let found = words
-        .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(value));
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        format!("must be one of {}", names.join(", "))
-    })
+    let at = word_at(value, &mut words.iter().map(|(word, _)| *word))?;
+    let found = words.get(at);
+    // It is one of them.
+    found.map(|(_, meaning)| *meaning).ok_or_else(String::new)
+}
+
+/// Where a word stands among some, in any case; the code for each kind of what words mean would be as large as this.
+fn word_at(value: &str, words: &mut dyn Iterator<Item = &str>) -> Parsed<usize> {
+    let mut why = "must be one of ".to_owned();
+    for (at, word) in words.enumerate() {
+        if word.eq_ignore_ascii_case(value) {
+            return Ok(at);
+        }
+        if at > 0 {
+            why.push_str(", ");
+        }
+        why.push_str(word);
+    }
+    Err(why)
 }
 
 /// A whole number within bounds.
@@ -83,11 +95,8 @@ pub(super) fn endpoint(value: &str) -> Parsed<String> {
 /// A format that is not told by a scheme.
 pub(super) fn format(value: &str) -> Parsed<&'static Format> {
     let formats = || encode::FORMATS.iter().filter(|format| !format.scheme);
-    let found = formats().find(|format| format.name.eq_ignore_ascii_case(value));
-    found.ok_or_else(|| {
-        let names: Vec<&str> = formats().map(|format| format.name).collect();
-        format!("must be one of {}", names.join(", "))
-    })
+    let at = word_at(value, &mut formats().map(|format| format.name))?;
+    formats().nth(at).ok_or_else(String::new)
 }
 
 /// A level of records.
@@ -201,7 +210,7 @@ pub(super) fn headers(value: &str) -> (Vec<Pair>, Vec<String>) {
 }
 
 /// Text with its `%XX` replaced; a percent sign without two hex digits stands for itself.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {

@@ -23,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
             ".es.amazonaws.com.cn",
             ".on.aws",
             ".aoss.amazonaws.com",
+            ".aoss-fips.amazonaws.com",
             ".found.io",
             ".elastic-cloud.com",
             ".elastic.co",
@@ -251,6 +252,7 @@ mod tests {
         let is_host = FORMAT.is_host;
         assert!(is_host("search-x.eu-west-1.es.amazonaws.com"));
         assert!(is_host("search-x.aos.eu-west-1.on.aws"));
+        assert!(is_host("id.us-east-1.aoss-fips.amazonaws.com"));
         assert!(is_host("my.es.us-east-1.aws.found.io"));
         assert!(!is_host("elastic.co.example.com"));
     }

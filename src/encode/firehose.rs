@@ -27,7 +27,6 @@ pub(super) const FORMAT: Format = Format {
 const RECORD_BYTES: usize = 1_000_000;
 
 /// The stream.
-#[derive(Debug)]
 struct Firehose {
     /// Its name.
     stream: String,

@@ -25,7 +25,6 @@ pub(super) const FORMAT: Format = Format {
 const PACK_BYTES: usize = 250_000;
 
 /// The stream.
-#[derive(Debug)]
 struct Kinesis {
     /// Its name or its ARN.
     stream: String,

@@ -134,7 +134,7 @@ pub struct Format {
     pub basic: bool,
     /// Whether nothing but the scheme of the endpoint's URL chooses it, which is its name: a service of AWS.
     pub scheme: bool,
-    /// Whether a payload replaces one of the same name, so that one that may have arrived is sent again as it was.
+    /// Whether the same payload twice is there once, so that one that may have arrived is sent again as it was.
     pub replaces: bool,
     /// Makes the encoder.
     pub encoder: fn(&Options) -> Box<dyn Encode>,
@@ -224,6 +224,9 @@ pub fn of_scheme(url: &str) -> Option<&'static Format> {
     let (scheme, _) = url.split_once("://")?;
     format(scheme).filter(|format| format.scheme)
 }
+
+/// The format of objects in a bucket, which takes everything.
+pub const BUCKET: &Format = &s3::FORMAT;
 
 /// The format of the same fragments outside of AWS.
 #[must_use]

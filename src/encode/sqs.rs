@@ -19,6 +19,8 @@ pub(super) const FORMAT: Format = Format {
     record_bytes: PACK_BYTES,
     gzip: false,
     scheme: true,
+    // Of the messages of a FIFO queue, which takes each once.
+    replaces: true,
     encoder: |options| Box::new(Pack::new(options, Box::new(Sqs::new(options)), PACK_BYTES)),
     ..Format::PLAIN
 };
@@ -30,7 +32,6 @@ const PACK_BYTES: usize = 256_000;
 const FIFO: &str = ".fifo";
 
 /// The queue.
-#[derive(Debug)]
 struct Sqs {
     /// What stands before account and name in its URL.
     base: String,

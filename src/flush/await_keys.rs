@@ -9,7 +9,7 @@ use crate::time::Deadline;
 impl Flusher {
     /// Asks for the lane's secrets if it is time; nothing is asked for before a snapshot is taken.
     pub(super) fn ask(&mut self) {
-        if self.options.snapshot && self.invoked.is_empty() && self.ending.is_none() {
+        if self.snapshot && self.invoked.is_empty() && self.ending.is_none() {
             return;
         }
         if let Some(seen) = self.lane.ask() {
@@ -19,17 +19,43 @@ impl Flusher {
 
     /// Secrets were fetched: what was kept waiting for them goes beside whatever runs.
     pub(super) fn learn(&mut self, found: &Found) {
-        self.late |= self.lane.learn(found, &self.identity);
+        let Some((made, waited)) = self.lane.learn(found) else {
+            return;
+        };
+        let (options, identity) = *made;
+        if self.lane.keys.shape_records() {
+            self.intake.release(&mut self.lane, &self.stats);
+            self.intake.turn_to(options.process);
+            self.identity.tags = identity.tags;
+        }
+        self.lane.turn_to(options.lane);
+        self.lane.identify(&self.identity);
+        self.late |= waited;
+        self.take_early();
     }
 
     /// Waits for secrets that are on their way, if there is something to send.
     pub(super) fn await_keys(&mut self, deadline: Deadline) {
         self.ask();
-        while self.lane.waiting() > 0 && self.lane.awaits_keys() && !deadline.has_passed() {
+        while (self.lane.waiting() > 0 || !self.early.is_empty())
+            && self.lane.awaits_keys()
+            && !deadline.has_passed()
+        {
             let Some(found) = self.link.found(deadline.left()) else {
                 return;
             };
             self.learn(&found);
+        }
+    }
+
+    /// The end has come: waits for secrets without which no record can be made, as one that was missing may be there by now.
+    pub(super) fn await_shape(&mut self, deadline: Deadline) {
+        if self.lane.keys.are_shaping() {
+            self.lane.breaker.lift();
+            self.await_keys(deadline);
+            while let Some(body) = self.early.pop_front() {
+                self.drop_late(body);
+            }
         }
     }
 

@@ -26,7 +26,7 @@ impl Lane {
     /// Puts what does not fit much longer aside, if there is a fallback and the destination is away.
     pub(super) fn relieve(&mut self, deadline: Deadline) {
         while self.is_crowded() && self.is_away() && self.fallback.is_some() {
-            let batch = self.next_batch(self.options.batch_records);
+            let batch = self.next_batch(self.batch_records);
             if !self.put_aside(batch, "not delivered in time", deadline) {
                 break;
             }
@@ -58,9 +58,9 @@ impl Lane {
     /// Gives back the memory that only sending takes.
     fn rest(&mut self) {
         self.buffer.rest();
-        self.destination.rest();
+        self.way.destination.rest();
         if let Some(fallback) = &mut self.fallback {
-            fallback.0.rest();
+            fallback.destination.rest();
         }
     }
 
@@ -76,7 +76,7 @@ impl Lane {
         self.fallback_breaker.lift();
         self.send_all(share.earlier(deadline));
         while self.fallback.is_some() && self.waiting() > 0 && !deadline.has_passed() {
-            let batch = self.next_batch(self.options.batch_records);
+            let batch = self.next_batch(self.batch_records);
             if !self.put_aside(batch, "not delivered before the end", deadline) {
                 break;
             }
@@ -89,15 +89,15 @@ impl Lane {
         let (beside, each) = self.beside();
         let bytes = self.bytes_max.saturating_sub(beside);
         // What may be there already is sent as it was, to be replaced by itself.
-        let as_it_was = self.options.format.replaces && self.unsure > 0;
+        let as_it_was = self.way.format.replaces && self.unsure > 0;
         let most = if as_it_was { self.unsure } else { usize::MAX };
         self.buffer.batch(bytes, each, records_max.min(most))
     }
 
     /// What a payload has beside its records, and what each of them adds, in bytes.
     fn beside(&self) -> (usize, usize) {
-        let frame = &self.options.format.frame;
-        self.encoder.beside(frame, self.options.batch_bytes)
+        let frame = &self.way.format.frame;
+        self.way.encoder.beside(frame, self.batch_bytes)
     }
 
     /// Sends one payload; `false` if it still waits.
@@ -133,7 +133,7 @@ impl Lane {
                     let (beside, each) = self.beside();
                     if beside + each * batch.records + batch.bytes > self.bytes_max / 2 {
                         let more = self.bytes_max.saturating_add(self.bytes_max / 8 + 1);
-                        self.bytes_max = more.min(self.options.batch_bytes);
+                        self.bytes_max = more.min(self.batch_bytes);
                     }
                     if let Some(odd) = odd {
                         say!(Warn, "the destination answered {status} with {odd}");
@@ -220,6 +220,7 @@ impl Lane {
         }];
         self.buffer.keep(batch, ranks);
         self.unsure = 0;
+        self.aside = None;
         self.stats.delivered.add(delivered);
         if refused > 0 {
             let culprits = self.buffer.batch(usize::MAX, 0, refused);
@@ -248,13 +249,14 @@ impl Lane {
         let began_ms = time::epoch_ms();
         self.stats.resent.add(self.unsure.min(batch.records));
         let shaped = Shaped::of(
-            &*self.encoder,
-            &self.options.format.frame,
+            &*self.way.encoder,
+            &self.way.format.frame,
             &self.buffer,
             batch,
             None,
         );
         let outcome = self
+            .way
             .destination
             .send(shaped.payload(), deadline, &self.stats);
         let wall = Duration::from_millis(time::epoch_ms().saturating_sub(began_ms));
@@ -278,26 +280,64 @@ impl Lane {
     /// Takes records out of the buffer.
     fn release(&mut self, records: usize) {
         self.buffer.release(records);
+        self.aside = None;
         self.unsure = self.unsure.saturating_sub(records);
         let more = self.records_max.saturating_mul(2);
-        self.records_max = more.min(self.options.batch_records);
+        self.records_max = more.min(self.batch_records);
     }
 
     /// Sends a payload to the fallback, behind a record that says why; `false` if it is not there or does not take it.
     fn put_aside(&mut self, batch: Batch, why: &str, deadline: Deadline) -> bool {
-        let (Some((fallback, encoder)), Some(options)) =
-            (&mut self.fallback, &self.options.fallback)
-        else {
-            return false;
-        };
-        if !self.fallback_breaker.allows() {
+        if self.fallback.is_none() || !self.fallback_breaker.allows() {
             return false;
         }
+        let before = self.aside.take().filter(|it| it.0 <= batch.records);
+        let again = before.is_some();
+        let (records, marker) =
+            before.unwrap_or_else(|| (batch.records, self.marker(batch.records, why)));
+        let batch = self.buffer.batch(usize::MAX, 0, records);
+        let Some(fallback) = &mut self.fallback else {
+            return false;
+        };
+        let frame = &fallback.format.frame;
+        let shaped = Shaped::of(
+            &*fallback.encoder,
+            frame,
+            &self.buffer,
+            batch,
+            Some(&marker),
+        );
+        let deadline = deadline.earlier(Deadline::after(FALLBACK_WAIT));
+        let to = &mut fallback.destination;
+        match to.send(shaped.payload(), deadline, &self.stats) {
+            Outcome::Delivered { .. } => {
+                self.fallback_breaker.succeeded();
+                self.release(batch.records);
+                self.stats.dead_lettered.add(batch.records);
+                true
+            }
+            outcome => {
+                if again || outcome.is_unsure() {
+                    self.aside = Some((records, marker));
+                }
+                self.fallback_breaker.failed(None, time::chance());
+                say!(
+                    Error,
+                    "the fallback did not take {} records: {outcome}",
+                    batch.records
+                );
+                false
+            }
+        }
+    }
+
+    /// The record that says why so many records are put aside.
+    fn marker(&mut self, records: usize, why: &str) -> Vec<u8> {
         let mut marker = Vec::new();
         let mut reason = String::from("{\"reason\":\"");
         parse::escape(&mut reason, why);
         // Writing into memory cannot fail.
-        write!(reason, "\",\"records\":{}}}", batch.records).unwrap_or(());
+        write!(reason, "\",\"records\":{records}}}").unwrap_or(());
         self.stats.marked.add(1);
         let timestamp = now_as_json();
         let own = Record {
@@ -309,26 +349,7 @@ impl Lane {
             sequence: self.stats.own.get() + self.stats.marked.get(),
             ..Record::default()
         };
-        self.encoder.encode(&own, &mut marker);
-        let frame = &options.format.frame;
-        let shaped = Shaped::of(&**encoder, frame, &self.buffer, batch, Some(&marker));
-        let deadline = deadline.earlier(Deadline::after(FALLBACK_WAIT));
-        match fallback.send(shaped.payload(), deadline, &self.stats) {
-            Outcome::Delivered { .. } => {
-                self.fallback_breaker.succeeded();
-                self.release(batch.records);
-                self.stats.dead_lettered.add(batch.records);
-                true
-            }
-            outcome => {
-                self.fallback_breaker.failed(None, time::chance());
-                say!(
-                    Error,
-                    "the fallback did not take {} records: {outcome}",
-                    batch.records
-                );
-                false
-            }
-        }
+        self.way.encoder.encode(&own, &mut marker);
+        marker
     }
 }

@@ -40,6 +40,12 @@ impl Intake {
         }
     }
 
+    /// What process is told from now on; no record may be held.
+    pub(super) fn turn_to(&mut self, options: Options) {
+        self.multiline = Multiline::new(options.multiline.clone());
+        self.options = options;
+    }
+
     /// Whether nothing was looked into yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.stream.is_none()

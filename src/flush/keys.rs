@@ -3,27 +3,27 @@
 //! It decides when they are asked for; it never waits, and never decides what becomes of records.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::Fallback;
+use super::Options;
 use crate::link::Found;
-use crate::send;
+use crate::process::Identity;
 use crate::time::{self, Deadline};
 
-/// Where payloads go, and where they go if that does not take them.
-pub type Ways = (send::Options, Option<Fallback>);
+/// What a flush thread is told, and who logs as far as the configuration tells.
+pub type Made = (Options, Identity);
 
 /// Makes what depends on secrets of what was found; fails with the reason, which holds no secret.
-pub type Make = dyn Fn(&Found) -> Result<Ways, String> + Send + Sync;
+pub type Make = dyn Fn(&Found) -> Result<Box<Made>, String> + Send;
 
 /// What depends on secrets.
-#[derive(Clone)]
 pub struct Late {
     /// Makes it.
-    pub make: Arc<Make>,
+    pub make: Box<Make>,
     /// The age at which secrets are read again.
     pub max_age: Duration,
+    /// Not even a record can be made without them.
+    pub shapes: bool,
 }
 
 impl fmt::Debug for Late {
@@ -58,8 +58,8 @@ enum State {
 pub(super) enum Learned {
     /// Nothing that it did not know.
     Nothing,
-    /// Where payloads go from now on; whether records were kept waiting for it.
-    Ways(Box<Ways>, bool),
+    /// What is told from now on; whether records were kept waiting for it.
+    Made(Box<Made>, bool),
     /// They cannot be had, and nothing can be sent.
     Missing(String),
     /// They could not be read again; the old ones are kept.
@@ -76,6 +76,8 @@ pub(super) struct Keys {
     asked: Option<Deadline>,
     /// A payload was held back.
     wanted: bool,
+    /// They were never had, and without them no record can be made.
+    unshaped: bool,
     /// The number of the last answer.
     seen: u64,
     /// When they are to be read again for their age, in milliseconds since 1970.
@@ -93,6 +95,7 @@ impl Keys {
             State::There
         };
         Self {
+            unshaped: late.as_ref().is_some_and(|late| late.shapes),
             late,
             state,
             asked: None,
@@ -101,6 +104,21 @@ impl Keys {
             old_ms: u64::MAX,
             trusted: None,
         }
+    }
+
+    /// Whether nothing depends on any.
+    pub(super) fn are_needless(&self) -> bool {
+        self.late.is_none()
+    }
+
+    /// Whether records are made with them.
+    pub(super) fn shape_records(&self) -> bool {
+        self.late.as_ref().is_some_and(|late| late.shapes)
+    }
+
+    /// Whether no record can be made yet.
+    pub(super) fn are_shaping(&self) -> bool {
+        self.unshaped
     }
 
     /// Whether payloads can be sent.
@@ -163,15 +181,16 @@ impl Keys {
         self.asked = None;
         let now_ms = time::epoch_ms();
         match (late.make)(found) {
-            Ok(ways) => {
+            Ok(made) => {
                 let age = u64::try_from(late.max_age.as_millis()).unwrap_or(u64::MAX);
                 self.old_ms = now_ms.saturating_add(age);
                 let kept = std::mem::take(&mut self.wanted) || self.state == State::Missing;
+                self.unshaped = false;
                 if self.state == State::Doubted {
                     self.trusted = Some(Deadline::after(DOUBT_WAIT));
                 }
                 self.state = State::There;
-                Learned::Ways(Box::new(ways), kept)
+                Learned::Made(made, kept)
             }
             Err(why) if self.state == State::There => {
                 self.old_ms = now_ms.saturating_add(AGE_AGAIN_MS);
@@ -188,27 +207,50 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http;
+    use crate::cadence::Strategy;
+    use crate::flush::LaneOptions;
+    use crate::{encode, http, process, send};
+
+    fn options() -> Options {
+        let format = encode::DEFAULT;
+        let destination = send::Options {
+            url: "http://h".into(),
+            headers: Vec::new(),
+            reader: send::reader(format.name),
+            success: Vec::new(),
+            method: http::Verb::Post,
+            gzip: false,
+            hidden: Vec::new(),
+            aws: None,
+            http: http::Options::default(),
+        };
+        Options {
+            strategy: Strategy::End,
+            budget: Duration::ZERO,
+            snapshot: false,
+            process: process::Options::default(),
+            lane: LaneOptions {
+                format,
+                encode: encode::Options::default(),
+                batch_bytes: 0,
+                batch_records: 0,
+                buffer_bytes: 0,
+                destination,
+                fallback: None,
+                late: None,
+            },
+        }
+    }
 
     fn keys(max_age: Duration) -> Keys {
         let make = |found: &Found| {
-            let key = found.value("ssm:/key")?;
-            let ways = send::Options {
-                url: "http://h".into(),
-                headers: vec![("key".to_owned(), key.to_owned())],
-                reader: send::reader("json"),
-                success: Vec::new(),
-                method: http::Verb::Post,
-                gzip: false,
-                hidden: Vec::new(),
-                aws: None,
-                http: http::Options::default(),
-            };
-            Ok((ways, None))
+            found.value("ssm:/key")?;
+            Ok(Box::new((options(), Identity::default())))
         };
         Keys::new(Some(Late {
-            make: Arc::new(make),
+            make: Box::new(make),
             max_age,
+            shapes: true,
         }))
     }
 
@@ -237,9 +279,10 @@ mod tests {
         assert!(!keys.are_there() && !keys.are_awaited());
         assert_eq!(keys.ask(true), Some(0));
         assert_eq!(keys.ask(true), None);
-        assert!(keys.are_awaited());
+        assert!(keys.are_awaited() && keys.are_shaping());
         let learned = keys.learn(&found(1, Ok("gold")));
-        assert!(matches!(learned, Learned::Ways(_, false)));
+        assert!(matches!(learned, Learned::Made(_, false)));
+        assert!(!keys.are_shaping() && keys.shape_records());
         assert!(keys.are_there() && keys.admit() && !keys.are_awaited());
         assert!(matches!(
             keys.learn(&found(1, Ok("gold"))),
@@ -254,11 +297,12 @@ mod tests {
         assert_eq!(keys.ask(true), Some(0));
         let learned = keys.learn(&found(1, Err("denied")));
         assert!(matches!(learned, Learned::Missing(why) if why == "ssm:/key: denied"));
+        assert!(keys.are_shaping());
         assert!(!keys.are_there() && !keys.are_awaited());
         assert_eq!(keys.ask(false), None);
         assert_eq!(keys.ask(true), Some(1));
         let learned = keys.learn(&found(2, Ok("gold")));
-        assert!(matches!(learned, Learned::Ways(_, true)));
+        assert!(matches!(learned, Learned::Made(_, true)));
     }
 
     #[test]
@@ -267,7 +311,7 @@ mod tests {
         assert_eq!(keys.ask(true), Some(0));
         assert!(!keys.admit());
         let learned = keys.learn(&found(1, Ok("gold")));
-        assert!(matches!(learned, Learned::Ways(_, true)));
+        assert!(matches!(learned, Learned::Made(_, true)));
     }
 
     #[test]
@@ -279,7 +323,7 @@ mod tests {
         assert!(!keys.are_there());
         assert_eq!(keys.ask(false), Some(1));
         let learned = keys.learn(&found(2, Ok("new")));
-        assert!(matches!(learned, Learned::Ways(_, true)));
+        assert!(matches!(learned, Learned::Made(_, true)));
         assert!(!keys.doubt(), "they were just read");
         assert!(keys.are_there());
     }

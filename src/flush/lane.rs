@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys::{Keys, Late, Learned};
+use super::keys::{Keys, Late, Learned, Made};
 use crate::buffer::Buffer;
 use crate::diag;
 use crate::encode::{self, Encode, Format};
@@ -18,7 +18,7 @@ use crate::stats::Stats;
 use crate::time;
 
 /// What a lane is told by the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// The format of payloads.
     pub format: &'static Format,
@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// Where payloads go that a destination does not take.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Fallback {
     /// The format, whose fragments are the destination's.
     pub format: &'static Format,
@@ -49,11 +49,29 @@ pub struct Fallback {
     pub destination: send::Options,
 }
 
-impl Fallback {
-    /// What has not been called, and what writes for it.
-    fn made(&self, hurry: &Hurry) -> (Destination, Box<dyn Encode>) {
-        let destination = Destination::new(self.destination.clone(), hurry.clone());
-        (destination, (self.format.encoder)(&self.encode))
+/// How records are written, and where they go.
+pub(super) struct Way {
+    /// The format of payloads.
+    pub(super) format: &'static Format,
+    /// Writes records.
+    pub(super) encoder: Box<dyn Encode>,
+    /// Where they go.
+    pub(super) destination: Destination,
+}
+
+impl Way {
+    /// One that nothing went yet.
+    fn new(
+        format: &'static Format,
+        encode: &encode::Options,
+        destination: send::Options,
+        hurry: &Hurry,
+    ) -> Self {
+        Self {
+            format,
+            encoder: (format.encoder)(encode),
+            destination: Destination::new(destination, hurry.clone()),
+        }
     }
 }
 
@@ -62,16 +80,18 @@ const TOLD_MS: u64 = 10_000;
 
 /// The lane.
 pub(super) struct Lane {
-    /// What was configured.
-    pub(super) options: Options,
+    /// A payload's bytes as configured, before compression.
+    pub(super) batch_bytes: usize,
+    /// A payload's records as configured.
+    pub(super) batch_records: usize,
+    /// What may wait, in bytes.
+    buffer_bytes: usize,
     /// What is counted.
     pub(super) stats: Arc<Stats>,
-    /// Writes records.
-    pub(super) encoder: Box<dyn Encode>,
+    /// Where records go.
+    pub(super) way: Way,
     /// What waits.
     pub(super) buffer: Buffer,
-    /// Where it goes.
-    pub(super) destination: Destination,
     /// The secrets without which it does not go.
     pub(super) keys: Keys,
     /// Breaks off waiting for an answer.
@@ -79,7 +99,7 @@ pub(super) struct Lane {
     /// Whether it goes.
     pub(super) breaker: Breaker,
     /// Where it goes otherwise.
-    pub(super) fallback: Option<(Destination, Box<dyn Encode>)>,
+    pub(super) fallback: Option<Way>,
     /// Whether it goes there.
     pub(super) fallback_breaker: Breaker,
     /// A payload's records, fewer while a refused one is searched for: half as many after a refusal, twice as many after a delivery.
@@ -90,6 +110,8 @@ pub(super) struct Lane {
     pub(super) patience: Breaker,
     /// Records at the front of the buffer that may have arrived, although no answer came.
     pub(super) unsure: usize,
+    /// Records at the front of the buffer that the fallback may have, although no answer came, and the record that stands before them: the same is sent again.
+    pub(super) aside: Option<(usize, Vec<u8>)>,
     /// Records refused one by one since the last delivery.
     pub(super) culprits: u32,
     /// The last try was cut by a freeze, so that the next one must be waited for.
@@ -105,26 +127,38 @@ pub(super) struct Lane {
 impl Lane {
     /// A lane that has sent nothing.
     pub(super) fn new(options: Options, stats: Arc<Stats>, hurry: Hurry) -> Self {
+        let Options {
+            format,
+            encode,
+            batch_bytes,
+            batch_records,
+            buffer_bytes,
+            destination,
+            fallback,
+            late,
+        } = options;
         Self {
             stats,
-            encoder: (options.format.encoder)(&options.encode),
-            buffer: Buffer::new(options.buffer_bytes),
-            destination: Destination::new(options.destination.clone(), hurry.clone()),
+            way: Way::new(format, &encode, destination, &hurry),
+            fallback: fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &hurry)),
+            batch_bytes,
+            batch_records,
+            buffer_bytes,
+            buffer: Buffer::new(buffer_bytes),
             breaker: Breaker::default(),
-            fallback: options.fallback.as_ref().map(|it| it.made(&hurry)),
             fallback_breaker: Breaker::default(),
-            records_max: options.batch_records,
-            bytes_max: options.batch_bytes,
+            records_max: batch_records,
+            bytes_max: batch_bytes,
             patience: Breaker::default(),
             unsure: 0,
+            aside: None,
             culprits: 0,
             cut: false,
             environment: String::new(),
             told: 0,
             told_ms: 0,
-            keys: Keys::new(options.late.clone()),
+            keys: Keys::new(late),
             hurry,
-            options,
         }
     }
 
@@ -143,21 +177,16 @@ impl Lane {
         self.keys.are_awaited()
     }
 
-    /// Secrets were fetched; whether records waited for them that can be sent now.
-    pub(super) fn learn(&mut self, found: &Found, identity: &Identity) -> bool {
+    /// Secrets were fetched; what is told from now on, and whether records waited for them that can be sent now.
+    pub(super) fn learn(&mut self, found: &Found) -> Option<(Box<Made>, bool)> {
         match self.keys.learn(found) {
-            Learned::Nothing => false,
-            Learned::Ways(ways, waited) => {
-                let (destination, fallback) = *ways;
-                self.destination = Destination::new(destination, self.hurry.clone());
-                self.fallback = fallback.as_ref().map(|it| it.made(&self.hurry));
-                self.options.fallback = fallback;
-                self.identify(identity);
+            Learned::Nothing => None,
+            Learned::Made(made, waited) => {
                 say!(Info, "the destination's secrets were read");
                 if waited {
                     self.breaker.succeeded();
                 }
-                waited
+                Some((made, waited))
             }
             Learned::Missing(why) => {
                 self.breaker.failed(None, time::chance());
@@ -165,16 +194,32 @@ impl Lane {
                     Error,
                     "nothing is sent, and records wait, without a secret: {why}"
                 );
-                false
+                None
             }
             Learned::Kept(why) => {
                 say!(
                     Warn,
                     "a secret could not be read again, and the old one is kept: {why}"
                 );
-                false
+                None
             }
         }
+    }
+
+    /// Takes what is made with secrets; the buffer and the format of what waits in it stay.
+    pub(super) fn turn_to(&mut self, options: Options) {
+        let Options {
+            format,
+            encode,
+            destination,
+            fallback,
+            ..
+        } = options;
+        self.way = Way::new(format, &encode, destination, &self.hurry);
+        self.fallback =
+            fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &self.hurry));
+        (self.batch_bytes, self.bytes_max) = (options.batch_bytes, options.batch_bytes);
+        (self.batch_records, self.records_max) = (options.batch_records, options.batch_records);
     }
 
     /// Begins the stream of this environment, under a name that no other environment has.
@@ -193,9 +238,9 @@ impl Lane {
         if cfg!(feature = "bare") {
             return;
         }
-        self.encoder.identify(identity);
-        if let Some((_, encoder)) = &mut self.fallback {
-            encoder.identify(identity);
+        self.way.encoder.identify(identity);
+        if let Some(fallback) = &mut self.fallback {
+            fallback.encoder.identify(identity);
         }
     }
 
@@ -206,7 +251,7 @@ impl Lane {
 
     /// Whether the buffer is more than half full.
     pub(super) fn is_crowded(&self) -> bool {
-        self.buffer.bytes() > self.options.buffer_bytes / 2
+        self.buffer.bytes() > self.buffer_bytes / 2
     }
 
     /// Whether nobody should wait for this destination: it is away, or was not worth the wait lately.
@@ -236,9 +281,8 @@ impl Lane {
     /// Whether a payload is full and may be sent.
     pub(super) fn is_due(&self) -> bool {
         // A buffer smaller than a payload must not have to overflow first.
-        let bytes = self.bytes_max.min(self.options.buffer_bytes / 2);
-        let full =
-            self.buffer.bytes() >= bytes || self.buffer.records() >= self.options.batch_records;
+        let bytes = self.bytes_max.min(self.buffer_bytes / 2);
+        let full = self.buffer.bytes() >= bytes || self.buffer.records() >= self.batch_records;
         full && self.has_keys() && self.breaker.allows()
     }
 
@@ -253,20 +297,20 @@ impl Lane {
     pub(super) fn push(&mut self, record: &Record<'_>) {
         fault::point("encode");
         let Self {
-            options,
-            encoder,
+            way,
             buffer,
             stats,
             unsure,
+            aside,
             ..
         } = self;
         let Format {
             frame,
             record_bytes,
             ..
-        } = options.format;
+        } = way.format;
         let dropped = buffer.push(|out| {
-            if encode::within(&**encoder, record, *record_bytes, out) {
+            if encode::within(&*way.encoder, record, *record_bytes, out) {
                 stats.truncated.add(1);
             }
             out.extend_from_slice(frame.separator.as_bytes());
@@ -275,6 +319,7 @@ impl Lane {
         if dropped > 0 {
             stats.dropped_by_buffer.add(dropped);
             *unsure = unsure.saturating_sub(dropped);
+            *aside = None;
             say!(Error, "the buffer is full: the oldest records are dropped");
         }
     }

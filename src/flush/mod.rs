@@ -5,6 +5,7 @@
 
 mod await_keys;
 mod deliver;
+mod early;
 mod intake;
 mod keys;
 mod lane;
@@ -15,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use keys::{Late, Make, Ways};
+pub use keys::{Late, Made, Make};
 pub use lane::{Fallback, Options as LaneOptions};
 
 use self::intake::Intake;
@@ -29,7 +30,7 @@ use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
 /// What the flush thread is told by the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// When to send.
     pub strategy: Strategy,
@@ -78,8 +79,14 @@ struct Held {
 /// The flush thread's state.
 #[allow(missing_debug_implementations, reason = "it holds records")]
 pub struct Flusher {
-    /// What was configured.
-    options: Options,
+    /// When to send.
+    strategy: Strategy,
+    /// The longest that sending may hold an invocation.
+    budget: Duration,
+    /// Whether this environment may be restored from a snapshot.
+    snapshot: bool,
+    /// Whether requests overlap.
+    concurrent: bool,
     /// Who logs, as far as known.
     identity: Identity,
     /// The way in and out.
@@ -88,7 +95,7 @@ pub struct Flusher {
     stats: Arc<Stats>,
     /// What turns events into records.
     intake: Intake,
-    /// Batches that came before the first invocation, where they must wait for it.
+    /// Batches that must wait for the first invocation, or for secrets.
     early: VecDeque<Body>,
     /// Events before the body in hand that there was no room for.
     skipped: u64,
@@ -126,11 +133,21 @@ impl Flusher {
     /// A flusher that has seen nothing.
     #[must_use]
     pub fn new(options: Options, identity: Identity, link: FlushEnd, stats: Arc<Stats>) -> Self {
-        let mut lane = Lane::new(options.lane.clone(), Arc::clone(&stats), link.hurry());
+        let Options {
+            strategy,
+            budget,
+            snapshot,
+            process,
+            lane,
+        } = options;
+        let mut lane = Lane::new(lane, Arc::clone(&stats), link.hurry());
         lane.identify(&identity);
         Self {
-            intake: Intake::new(options.process.clone()),
-            options,
+            strategy,
+            budget,
+            snapshot,
+            concurrent: process.concurrent,
+            intake: Intake::new(process),
             identity,
             link,
             stats,
@@ -189,19 +206,6 @@ impl Flusher {
         self.ending.is_none()
     }
 
-    /// Ends, and says so even if that panics.
-    fn shut_down_or_report(&mut self, deadline: Deadline, reason: &str) {
-        let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline, reason)));
-        if caught.is_err() {
-            self.stats.panics.add(1);
-            let held = self.intake.held() + self.intake.lost();
-            self.stats
-                .dropped_at_shutdown
-                .add(self.lane.waiting() + held);
-            self.link.report(Report::Finished);
-        }
-    }
-
     /// Lets the main thread see how the lane is.
     fn publish(&self) {
         self.link
@@ -218,7 +222,10 @@ impl Flusher {
                 self.shut_down_or_report(deadline, &reason);
                 return false;
             }
-            Some(Wake::Order(Order::Learn(found))) => self.learn(&found),
+            Some(Wake::Order(Order::Learn(found))) => {
+                self.learn(&found);
+                self.flush_if_done();
+            }
             Some(Wake::Time) | None => {}
             Some(Wake::Gone) => return false,
         }
@@ -249,9 +256,7 @@ impl Flusher {
         if !self.counts_always() {
             self.due = None;
         }
-        while let Some(body) = self.early.pop_front() {
-            self.take(body);
-        }
+        self.take_early();
         let Some(until) = invocation.hold else {
             return;
         };
@@ -286,6 +291,11 @@ impl Flusher {
             self.take(body);
             next = self.link.next_body();
         }
+        self.flush_if_done();
+    }
+
+    /// Flushes if the invocation that is held is over.
+    fn flush_if_done(&mut self) {
         if let Some(held) = self.held.take() {
             self.flush_or_hold(held);
         }
@@ -293,7 +303,7 @@ impl Flusher {
 
     /// Sends what belongs to the invocation that is held, and lets it go.
     fn flush_held(&mut self, held: Held, done_ms: u64) {
-        let budget = self.options.budget;
+        let budget = self.budget;
         let budget = budget.saturating_sub(LET_GO.min(budget / 4));
         let deadline = held.until.earlier(Deadline::since(done_ms, budget));
         // Kept where a panic finds it.
@@ -318,7 +328,7 @@ impl Flusher {
     /// Takes one body through parse and process into the lane.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn take(&mut self, body: Body) {
-        if self.options.snapshot && self.invoked.is_empty() && self.ending.is_none() {
+        if self.must_wait() {
             self.link.put_aside();
             self.early.push_back(body);
             return;
@@ -350,14 +360,6 @@ impl Flusher {
             self.count_lost(&body, read, taken);
         }
         self.link.done(body);
-    }
-
-    /// Counts what a panic kept from being taken out of a body.
-    fn count_lost(&mut self, body: &Body, read: usize, taken: usize) {
-        self.link.lost();
-        let all = parse::count(&body.bytes);
-        self.stats.received.add(all.saturating_sub(read));
-        self.stats.unreadable.add(all.saturating_sub(taken));
     }
 
     /// Sends or puts aside what would not fit, while more is taken in.
@@ -470,15 +472,15 @@ impl Flusher {
         }
         match &self.held {
             Some(held) if !held.until.has_passed() => {
-                held.until.earlier(Deadline::after(self.options.budget))
+                held.until.earlier(Deadline::after(self.budget))
             }
-            Some(_) | None => Deadline::after(SEND_WAIT.max(self.options.budget)),
+            Some(_) | None => Deadline::after(SEND_WAIT.max(self.budget)),
         }
     }
 
     /// Whether a record's age counts even while no invocation runs.
     fn counts_always(&self) -> bool {
-        self.options.process.concurrent || matches!(self.options.strategy, Strategy::Periodic(_))
+        self.concurrent || matches!(self.strategy, Strategy::Periodic(_))
     }
 
     /// Sends what is late or old enough, beside whatever runs.
@@ -503,7 +505,7 @@ impl Flusher {
         if waiting == 0 || !(self.running || self.counts_always()) {
             self.due = None;
         } else if self.due.is_none() {
-            let age = cadence::age_max(self.options.strategy);
+            let age = cadence::age_max(self.strategy);
             self.due = Some(Deadline::after(age.max(self.lane.pause_left())));
         }
     }

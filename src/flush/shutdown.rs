@@ -2,11 +2,11 @@
 //!
 //! It must be over by the deadline that it is given, whatever the destination does.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::Flusher;
 use crate::link::{Order, Report, Wake};
-use crate::parse;
 use crate::process::End;
 use crate::time::Deadline;
 
@@ -20,15 +20,26 @@ const LAST_LINES_WAIT: Duration = Duration::from_millis(50);
 const LAST_SEND_SHARE: u32 = 2;
 
 impl Flusher {
+    /// Ends, and says so even if that panics.
+    pub(super) fn shut_down_or_report(&mut self, deadline: Deadline, reason: &str) {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline, reason)));
+        if caught.is_err() {
+            self.stats.panics.add(1);
+            let held = self.intake.held() + self.intake.lost();
+            self.stats
+                .dropped_at_shutdown
+                .add(self.lane.waiting() + held);
+            self.link.report(Report::Finished);
+        }
+    }
+
     /// The environment ends: take what still comes, send it, and tell what is lost.
-    pub(super) fn shut_down(&mut self, deadline: Deadline, reason: &str) {
+    fn shut_down(&mut self, deadline: Deadline, reason: &str) {
         self.ending = Some(deadline);
         self.stats.ended.add(1);
         // The last try is worth waiting for.
         self.link.hurry().set(false);
-        while let Some(body) = self.early.pop_front() {
-            self.take(body);
-        }
+        self.take_early();
         let share = Deadline::after(deadline.left() / LAST_SEND_SHARE);
         let report = share.earlier(Deadline::after(LAST_REPORT_WAIT));
         let mut lines = share.earlier(Deadline::after(LAST_LINES_WAIT));
@@ -54,6 +65,7 @@ impl Flusher {
         while let Some(body) = self.link.next_body() {
             self.take(body);
         }
+        self.await_shape(Deadline::after(deadline.left() / LAST_SEND_SHARE));
         self.intake.release(&mut self.lane, &self.stats);
         let end = End {
             reason,
@@ -67,7 +79,7 @@ impl Flusher {
             self.lane.tell(true, 0);
         }
         self.publish();
-        if self.options.lane.late.is_some() {
+        if !self.lane.keys.are_needless() {
             // What a secret is missing for, or what is refused for one, is worth asking for it once more.
             self.lane.breaker.lift();
             self.send_all(Deadline::after(deadline.left() / LAST_SEND_SHARE));
@@ -81,9 +93,7 @@ impl Flusher {
         self.lane.finish(deadline);
         // What came meanwhile is too late.
         while let Some(body) = self.link.next_body() {
-            let late = parse::count(&body.bytes);
-            self.stats.received.add(late);
-            self.stats.dropped_at_shutdown.add(late);
+            self.drop_late(body);
         }
         self.link.report(Report::Finished);
     }

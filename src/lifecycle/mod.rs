@@ -103,7 +103,7 @@ fn set_up(
 
 /// Subscribes, and starts the other threads.
 ///
-/// The socket listens before the platform is told of it, which is all that it needs; the threads start when everything that delays the function is done.
+/// The socket listens before the platform is told of it, which is all that it needs; the threads start when everything that delays the function is done, but for that of the secrets, which has the longest way.
 fn start(
     lambda: &Lambda,
     config: Config,
@@ -111,6 +111,18 @@ fn start(
     stats: &Arc<Stats>,
 ) -> Result<Option<Flushing>, Error> {
     let listener = Listener::bind(config.port)?;
+    let (receive_end, mut flush_ends, main_end) = link::channels(config.lanes.len());
+    if !config.references.is_empty() {
+        let (references, options) = (config.references, config.secrets);
+        let end = link::keys(&mut flush_ends, &main_end);
+        // Nothing is asked for before a snapshot is taken.
+        let at_once = config.lanes.iter().all(|lane| !lane.flush.snapshot);
+        let stats = Arc::clone(stats);
+        let work = move || secrets::keep(&options, &references, at_once, &end, &stats);
+        if let Err(why) = spawn("secrets", Box::new(work)) {
+            say_once!(Error, "{why}");
+        }
+    }
     let subscription = Subscription {
         api: config.api,
         types: config.types,
@@ -126,10 +138,6 @@ fn start(
             return Ok(None);
         }
     }
-    let (receive_end, mut flush_ends, main_end) = link::channels(config.lanes.len());
-    let (references, options) = (config.references, config.secrets);
-    let panics = Arc::clone(stats);
-    let keep_end = (!references.is_empty()).then(|| link::keys(&mut flush_ends, &main_end));
     let accounts: Vec<Account> = config
         .lanes
         .iter()
@@ -165,12 +173,6 @@ fn start(
             for other in workers {
                 let name = other.name();
                 if let Err(why) = spawn(&name, Box::new(move || other.run())) {
-                    say_once!(Error, "{why}");
-                }
-            }
-            if let Some(end) = keep_end {
-                let work = move || secrets::keep(&options, &references, &end, &panics);
-                if let Err(why) = spawn("secrets", Box::new(work)) {
                     say_once!(Error, "{why}");
                 }
             }

@@ -321,10 +321,16 @@ impl FlushEnd {
                 return Wake::Body(body);
             }
         }
+        self.select(&self.bodies, wait)
+    }
+
+    /// Waits for whichever comes first; one code for both who wait, as it is 2 kB.
+    #[inline(never)]
+    fn select(&self, bodies: &Receiver<Body>, wait: Option<Duration>) -> Wake {
         let timeout = wait.map_or_else(never, crossbeam_channel::after);
         select_biased! {
             recv(self.orders) -> order => order.map_or(Wake::Gone, Wake::Order),
-            recv(self.bodies) -> body => body.map_or(Wake::Gone, Wake::Body),
+            recv(bodies) -> body => body.map_or(Wake::Gone, Wake::Body),
             recv(timeout) -> _ => Wake::Time,
         }
     }
@@ -343,19 +349,12 @@ impl FlushEnd {
         if self.stashed.is_some() {
             return None;
         }
-        // Not `recv_timeout`, which is 3 kB of its own for each type.
-        let timeout = crossbeam_channel::after(wait);
-        let order = select_biased! {
-            recv(self.orders) -> order => order.ok(),
-            recv(timeout) -> _ => None,
-        };
-        match order {
-            Some(Order::Learn(found)) => Some(found),
-            order => {
-                self.stashed = order;
-                None
-            }
+        match self.select(&never(), Some(wait)) {
+            Wake::Order(Order::Learn(found)) => return Some(found),
+            Wake::Order(order) => self.stashed = Some(order),
+            Wake::Body(_) | Wake::Time | Wake::Gone => {}
         }
+        None
     }
 
     /// What breaks off waiting for an answer.

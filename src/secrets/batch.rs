@@ -29,6 +29,9 @@ const SECRETS_MAX: usize = 20;
 /// The most parameters that Parameter Store takes in a call.
 const PARAMETERS_MAX: usize = 10;
 
+/// What is said of an answer that makes no sense.
+const UNREADABLE: &str = "its answer cannot be read";
+
 /// Asks a service for some ids, which differ from each other.
 pub(super) fn all(service: Service, ids: &[&str], ask: &mut Ask<'_>) -> Kept {
     let most = match service {
@@ -37,75 +40,67 @@ pub(super) fn all(service: Service, ids: &[&str], ask: &mut Ask<'_>) -> Kept {
     };
     let mut kept = Vec::with_capacity(ids.len());
     for ids in ids.chunks(most) {
-        kept.extend(match ids {
-            [id] => vec![single(service, id, ask)],
-            ids => together(service, ids, ask),
-        });
+        some(service, ids, ask, &mut kept);
     }
     kept
 }
 
-/// Asks for one id.
-fn single(service: Service, id: &str, ask: &mut Ask<'_>) -> Result<String, String> {
-    match service {
-        Service::SecretsManager => {
+/// Asks for as many as one call takes, and for each by itself where that is refused: one that may not be read keeps the service from handing out the others.
+fn some(service: Service, ids: &[&str], ask: &mut Ask<'_>, kept: &mut Kept) {
+    let is_store = service == Service::ParameterStore;
+    let alone = ids.len() == 1;
+    let answer = match (service, ids) {
+        (Service::SecretsManager, [id]) => {
             let mut body = String::from("{\"SecretId\":");
             quote(&mut body, id);
             body.push('}');
-            let answer = ask("GetSecretValue", &body).map_err(|t| t.why)?;
-            text_of(&Fields::of(&text(answer)))
+            ask("GetSecretValue", &body)
         }
-        Service::ParameterStore => {
-            let mut kept = parameters(&[id], ask).map_err(|trouble| trouble.why)?;
-            kept.pop().unwrap_or_else(|| Err(UNREADABLE.to_owned()))
+        (Service::SecretsManager, ids) => {
+            ask("BatchGetSecretValue", &list("SecretIdList", ids, ""))
         }
-    }
-}
-
-/// Asks for several ids in one call, and for each by itself where that is refused: one that may not be read keeps the service from handing out the others.
-fn together(service: Service, ids: &[&str], ask: &mut Ask<'_>) -> Kept {
-    let answer = match service {
-        Service::SecretsManager => secrets(ids, ask),
-        Service::ParameterStore => {
-            parameters(ids, ask).map(|kept| kept.into_iter().map(Some).collect())
+        (Service::ParameterStore, ids) => {
+            let body = list("Names", ids, ",\"WithDecryption\":true");
+            ask("GetParameters", &body)
         }
     };
-    let alone = |id: &&str, ask: &mut Ask<'_>| single(service, id, ask);
-    match answer {
-        Ok(kept) => {
-            let each = ids.iter().zip(kept);
-            each.map(|(id, kept)| kept.unwrap_or_else(|| alone(id, ask)))
-                .collect()
-        }
-        Err(trouble) if trouble.refused => ids.iter().map(|id| alone(id, ask)).collect(),
-        Err(trouble) => ids.iter().map(|_| Err(trouble.why.clone())).collect(),
-    }
-}
-
-/// What is said of an answer that makes no sense.
-const UNREADABLE: &str = "its answer cannot be read";
-
-/// `BatchGetSecretValue`; `None` for an id of which the answer says nothing.
-fn secrets(
-    ids: &[&str],
-    ask: &mut Ask<'_>,
-) -> Result<Vec<Option<Result<String, String>>>, Trouble> {
-    let answer = ask("BatchGetSecretValue", &list("SecretIdList", ids, ""))?;
-    let answer = text(answer);
-    // What cannot be read says nothing of any id, and they are asked for one by one.
+    // What cannot be read says nothing of any id.
+    let (answer, trouble) = match answer.map(text) {
+        Ok(answer) if is_store && answer.is_empty() => (answer, Some(UNREADABLE.to_owned())),
+        Ok(answer) => (answer, None),
+        Err(trouble) if trouble.refused && !alone => (String::new(), None),
+        Err(trouble) => (String::new(), Some(trouble.why)),
+    };
     let answer = Fields::of(&answer);
-    let (found, errors) = (objects(&answer, "SecretValues"), objects(&answer, "Errors"));
-    let of = |id: &&str| {
-        if let Some(fields) = found.iter().find(|fields| is_named(fields, id)) {
-            return Some(text_of(fields));
-        }
-        let is = |fields: &&Fields<'_>| word(fields, "SecretId").as_deref() == Some(*id);
-        let fields = errors.iter().find(is)?;
-        let (code, message) = (word(fields, "ErrorCode"), word(fields, "Message"));
-        let told: Vec<String> = code.into_iter().chain(message).collect();
-        Some(Err(told.join(": ")))
+    let list = if is_store {
+        "Parameters"
+    } else {
+        "SecretValues"
     };
-    Ok(ids.iter().map(of).collect())
+    let (found, errors) = (objects(&answer, list), objects(&answer, "Errors"));
+    for id in ids {
+        let told = match &trouble {
+            Some(why) => Some(Err(why.clone())),
+            None if is_store && answer.get(list).is_some() => Some(parameter(&found, id)),
+            None if alone => Some(text_of(&answer)),
+            None => secret(&found, &errors, id),
+        };
+        match told {
+            Some(told) => kept.push(told),
+            None => some(service, std::slice::from_ref(id), ask, kept),
+        }
+    }
+}
+
+/// What `BatchGetSecretValue` says of an id, if it says anything.
+fn secret(found: &[Fields<'_>], errors: &[Fields<'_>], id: &str) -> Option<Result<String, String>> {
+    if let Some(fields) = found.iter().find(|fields| is_named(fields, id)) {
+        return Some(text_of(fields));
+    }
+    let is = |fields: &&Fields<'_>| word(fields, "SecretId").as_deref() == Some(id);
+    let fields = errors.iter().find(is)?;
+    let text = |name| word(fields, name).unwrap_or_default();
+    Some(Err([&*text("ErrorCode"), ": ", &text("Message")].concat()))
 }
 
 /// Whether a secret is the one that was asked for: by its ARN, which may lack the six characters that the service adds to the name.
@@ -115,43 +110,26 @@ fn is_named(fields: &Fields<'_>, id: &str) -> bool {
     arn == id || added.is_some_and(|added| added.len() == 6)
 }
 
-/// `GetParameters`.
-fn parameters(ids: &[&str], ask: &mut Ask<'_>) -> Result<Kept, Trouble> {
-    let body = list("Names", ids, ",\"WithDecryption\":true");
-    let answer = text(ask("GetParameters", &body)?);
-    if answer.is_empty() {
-        return Err(Trouble {
-            why: UNREADABLE.to_owned(),
-            refused: false,
-        });
-    }
-    let answer = Fields::of(&answer);
-    let found = objects(&answer, "Parameters");
-    let of = |id: &&str| {
-        let is = |fields: &Fields<'_>, behind: &str| {
-            let mut names = ["Name", "ARN"].into_iter();
-            names
-                .any(|name| word(fields, name).is_some_and(|name| [&name, behind].concat() == **id))
-        };
-        // A version or label that was asked for stands apart from the name.
-        let selected = found
-            .iter()
-            .find(|fields| is(fields, &word(fields, "Selector").unwrap_or_default()));
-        let version = || {
-            let mut found = found.iter();
-            found.find(|fields| {
-                is(
-                    fields,
-                    &[":", fields.get("Version").unwrap_or_default()].concat(),
-                )
-            })
-        };
-        let value = selected
-            .or_else(version)
-            .and_then(|fields| word(fields, "Value"));
-        value.ok_or_else(|| "there is no such parameter".to_owned())
+/// What `GetParameters` says of an id.
+fn parameter(found: &[Fields<'_>], id: &str) -> Result<String, String> {
+    let is = |fields: &Fields<'_>, behind: &str| {
+        ["Name", "ARN"].into_iter().any(|name| {
+            let name = word(fields, name).unwrap_or_default();
+            !name.is_empty() && id.strip_prefix(&*name) == Some(behind)
+        })
     };
-    Ok(ids.iter().map(of).collect())
+    // A version or label that was asked for stands apart from the name.
+    let selected = |fields: &&Fields<'_>| is(fields, &word(fields, "Selector").unwrap_or_default());
+    let version = |fields: &&Fields<'_>| {
+        is(
+            fields,
+            &[":", fields.get("Version").unwrap_or_default()].concat(),
+        )
+    };
+    let fields = found.iter().find(selected);
+    let fields = fields.or_else(|| found.iter().find(version));
+    let value = fields.and_then(|fields| word(fields, "Value"));
+    value.ok_or_else(|| "there is no such parameter".to_owned())
 }
 
 /// The objects of a field that is a list.

@@ -14,7 +14,7 @@ pub use reference::{MARK, Reference};
 
 use self::batch::{Ask, Kept, Trouble};
 use self::reference::Service;
-use crate::aws::{self, Api, Refusal, endpoint};
+use crate::aws::{self, Api, Refusal};
 use crate::fault;
 use crate::http::{self, Client};
 use crate::link::{self, Found, Hurry, KeepEnd};
@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
 /// How secrets are fetched.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// Keys, region, endpoints.
     pub aws: aws::Options,
@@ -47,48 +47,49 @@ struct Group {
     region: Option<String>,
     /// What the service calls them, each once.
     ids: Vec<String>,
-    /// What it keeps under them, once it has said so.
-    kept: OnceLock<Kept>,
+    /// What it keeps under them, once it has said so, or why it cannot even be asked.
+    kept: OnceLock<Result<Kept, String>>,
 }
 
 /// Fetches secrets: one call for each service and region at the same time, more only where there are more secrets than one may ask for, or where one that may not be read spoils it.
 #[must_use]
-pub fn fetch(options: &Options, references: &[Reference], hurry: &Hurry) -> Found {
-    let groups: Vec<Arc<Group>> = groups(references).into_iter().map(Arc::new).collect();
+pub fn fetch(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) -> Found {
+    let groups = groups(references);
     let deadline = Deadline::after(options.budget);
-    let Some((first, others)) = groups.split_first() else {
-        return Found::default();
-    };
     // Each has the whole budget: a service that cannot be reached must not cost another one's secrets.
-    let threads: Vec<_> = others
-        .iter()
-        .map(|group| {
-            let (group, options, hurry) = (Arc::clone(group), options.clone(), hurry.clone());
-            let work = move || group.fill(&options, deadline, &hurry);
-            link::spawn("secrets-more", None, Box::new(work))
-        })
-        .collect();
-    first.fill(options, deadline, hurry);
-    for thread in threads.into_iter().flatten() {
+    let mut threads = Vec::new();
+    for group in groups.iter().skip(1) {
+        let (group, options, hurry) = (Arc::clone(group), Arc::clone(options), hurry.clone());
+        let work = move || group.fill(&options, deadline, &hurry);
+        if let Ok(thread) = link::spawn("secrets-more", None, Box::new(work)) {
+            threads.push(thread);
+        }
+    }
+    if let Some(first) = groups.first() {
+        first.fill(options, deadline, hurry);
+    }
+    for thread in threads {
         // One that panicked left its group empty.
         thread.join().unwrap_or(());
     }
-    let value = |reference: &Reference| {
-        let group = groups.iter().find(|group| group.holds(reference))?;
-        let at = group.ids.iter().position(|id| *id == reference.id)?;
-        Some(match group.kept.get()?.get(at)? {
-            Ok(kept) => reference.value(kept),
-            Err(why) => Err(why.clone()),
-        })
-    };
-    let values = references.iter().filter_map(|reference| {
-        let value = value(reference)?;
-        Some((reference.text().to_owned(), value))
-    });
-    Found {
-        number: 0,
-        values: values.collect(),
+    let mut values = Vec::new();
+    for reference in references {
+        let group = groups.iter().find(|group| group.holds(reference));
+        let value = match group.and_then(|group| Some((group, group.kept.get()?))) {
+            Some((_, Err(why))) => Err(why.clone()),
+            Some((group, Ok(kept))) => {
+                let at = group.ids.iter().position(|id| *id == reference.id);
+                match at.and_then(|at| kept.get(at)) {
+                    Some(Ok(kept)) => reference.value(kept),
+                    Some(Err(why)) => Err(why.clone()),
+                    None => continue,
+                }
+            }
+            None => continue,
+        };
+        values.push((reference.text().to_owned(), value));
     }
+    Found { number: 0, values }
 }
 
 impl Group {
@@ -101,7 +102,6 @@ impl Group {
     fn fill(&self, options: &Options, deadline: Deadline, hurry: &Hurry) {
         fault::point("secrets");
         let kept = self.fetched(options, deadline, hurry);
-        let kept = kept.unwrap_or_else(|why| self.ids.iter().map(|_| Err(why.clone())).collect());
         self.kept.set(kept).unwrap_or(());
     }
 
@@ -115,11 +115,7 @@ impl Group {
         let region = self.region.as_ref().or(options.aws.region.as_ref());
         let region = region.ok_or("AWS_REGION is not set")?;
         let client = Client::outbound(&options.http, hurry).map_err(|why| why.to_string())?;
-        let service = match self.service {
-            Service::SecretsManager => &endpoint::SECRETS_MANAGER,
-            Service::ParameterStore => &endpoint::SSM,
-        };
-        let mut api = Api::new(service, region, &options.aws);
+        let mut api = Api::new(self.service.row(), region, &options.aws);
         let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
         let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| {
             question(
@@ -136,23 +132,24 @@ impl Group {
 }
 
 /// The secrets by service and region.
-fn groups(references: &[Reference]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+fn groups(references: &[Reference]) -> Vec<Arc<Group>> {
+    let mut groups: Vec<Arc<Group>> = Vec::new();
     for reference in references {
-        let id = reference.id.clone();
-        let at = groups.iter().position(|group| group.holds(reference));
-        if let Some(group) = at.and_then(|at| groups.get_mut(at)) {
-            if !group.ids.contains(&id) {
-                group.ids.push(id);
-            }
-        } else {
-            groups.push(Group {
-                service: reference.service,
-                region: reference.region.clone(),
-                ids: vec![id],
-                kept: OnceLock::new(),
-            });
+        if groups.iter().any(|group| group.holds(reference)) {
+            continue;
         }
+        let mut group = Group {
+            service: reference.service,
+            region: reference.region.clone(),
+            ids: Vec::new(),
+            kept: OnceLock::new(),
+        };
+        for reference in references {
+            if group.holds(reference) && !group.ids.contains(&reference.id) {
+                group.ids.push(reference.id.clone());
+            }
+        }
+        groups.push(Arc::new(group));
     }
     groups
 }
@@ -179,7 +176,7 @@ fn question(
         let over = tries >= retry::TRIES_MAX || wait >= deadline.left() || hurry.is_on();
         if refused || over {
             return Err(Trouble {
-                why: refusal.to_string(),
+                why: refusal.why,
                 refused,
             });
         }
@@ -189,20 +186,23 @@ fn question(
 
 /// Whether a service understood and refused, so that the same again would be refused too; throttling comes as 400.
 fn is_final(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Unanswered(_) => false,
-        Refusal::Answered { status, name, .. } => {
-            let busy = name.contains("Throttl") || name.contains("TooManyRequests");
-            (400..500).contains(status) && *status != 429 && !busy
-        }
-    }
+    let (status, name) = (refusal.status.unwrap_or_default(), &refusal.name);
+    let busy = name.contains("Throttl") || name.contains("TooManyRequests");
+    (400..500).contains(&status) && status != 429 && !busy
 }
 
-/// The work of the thread of the secrets: fetches all when a lane asks, and tells every lane, until none is left.
-pub fn keep(options: &Options, references: &[Reference], end: &KeepEnd, stats: &Stats) {
+/// The work of the thread of the secrets: fetches all, at once if it may and whenever a lane asks, and tells every lane, until none is left.
+pub fn keep(
+    options: &Arc<Options>,
+    references: &[Reference],
+    at_once: bool,
+    end: &KeepEnd,
+    stats: &Stats,
+) {
     let never = Hurry::default();
     let mut latest = Arc::new(Found::default());
-    while let Some((lane, seen)) = end.asked() {
+    let mut first = at_once.then_some((0, 0));
+    while let Some((lane, seen)) = first.take().or_else(|| end.asked()) {
         // Another lane asked meanwhile, and what it got is newer.
         if latest.number > seen {
             end.tell(lane, &latest);
@@ -263,30 +263,30 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_not_final() {
-        let answered = |status, name: &str| Refusal::Answered {
-            status,
+        let answered = |status, name: &str| Refusal {
+            status: Some(status),
             name: name.to_owned(),
-            message: String::new(),
+            why: String::new(),
         };
         for (refusal, expected) in [
-            (Refusal::Unanswered("no answer in time".into()), false),
+            (Refusal::default(), false),
             (answered(400, "ThrottlingException"), false),
             (answered(429, ""), false),
             (answered(500, "InternalServiceError"), false),
             (answered(400, "AccessDeniedException"), true),
             (answered(404, ""), true),
         ] {
-            assert_eq!(is_final(&refusal), expected, "{refusal}");
+            assert_eq!(is_final(&refusal), expected, "{refusal:?}");
         }
     }
 
     #[test]
     fn without_a_region_or_keys_each_says_why() {
-        let options = Options {
+        let options = Arc::new(Options {
             aws: aws::Options::default(),
             http: http::Options::default(),
             budget: Duration::from_millis(50),
-        };
+        });
         let read = |text: &str| Reference::read(text).expect("a reference");
         let far = "arn:aws:ssm:eu-central-1:1:parameter/c";
         let found = fetch(&options, &[read("ssm:/a"), read(far)], &Hurry::default());

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use crate::aws::endpoint;
 use crate::parse::{Fields, inside, object, plain};
 
 /// What a reference may begin with; in the wrapper's variables it must.
@@ -16,6 +17,17 @@ pub enum Service {
     SecretsManager,
     /// AWS Systems Manager Parameter Store.
     ParameterStore,
+}
+
+impl Service {
+    /// How it is called.
+    #[must_use]
+    pub fn row(self) -> &'static endpoint::Service {
+        match self {
+            Self::SecretsManager => &endpoint::SECRETS_MANAGER,
+            Self::ParameterStore => &endpoint::SSM,
+        }
+    }
 }
 
 /// A secret's place; it is none itself, and may be printed.

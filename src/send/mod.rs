@@ -28,7 +28,6 @@ use crate::stats::Stats;
 use crate::time::{self, Deadline};
 
 /// Where payloads go and how.
-#[derive(Clone)]
 pub struct Options {
     /// The URL, scheme to query.
     pub url: String,
@@ -128,7 +127,7 @@ impl Destination {
             options.headers.push(encoding);
         }
         Self {
-            service: options.aws.clone().map(Service::new),
+            service: options.aws.take().map(Service::new),
             options,
             hurry,
             client: None,
@@ -165,7 +164,7 @@ impl Destination {
         }
         let outcome = self.tries(&all, Judged { records, places }, deadline, stats);
         if let Some(service) = &mut self.service {
-            service.end(&self.payload, outcome.is_unsure());
+            service.end(&self.payload, matches!(outcome, Outcome::Later { .. }));
         }
         self.used_ms = time::epoch_ms();
         outcome

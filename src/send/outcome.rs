@@ -52,7 +52,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether nobody knows if it arrived.
-    pub(super) fn is_unsure(&self) -> bool {
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
         matches!(
             self,
             Self::Later {

@@ -12,7 +12,7 @@ use crate::parse;
 use crate::time;
 
 /// What a destination in AWS is told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// How requests are signed.
     pub signing: Signing,
@@ -21,7 +21,7 @@ pub struct Options {
 }
 
 /// What there is to do besides signing.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Duty {
     /// Nothing.
     None,
@@ -53,7 +53,7 @@ pub(super) struct Service {
     duty: Duty,
     /// The name of the object that is being sent.
     name: String,
-    /// The hash of the payload that may have become an object without our knowing, and its name.
+    /// The hash of the payload that is to be sent again, and that may have become an object without our knowing; and its name.
     unsure: Option<(String, String)>,
 }
 
@@ -94,9 +94,9 @@ impl Service {
         );
     }
 
-    /// The payload is over; one that may have arrived keeps its name.
-    pub(super) fn end(&mut self, payload: &[u8], may_have_arrived: bool) {
-        if may_have_arrived && !self.name.is_empty() {
+    /// The payload is over; one that is to be sent again keeps its name, as it may be there.
+    pub(super) fn end(&mut self, payload: &[u8], again: bool) {
+        if again && !self.name.is_empty() {
             self.unsure = Some((sha256_hex(payload), std::mem::take(&mut self.name)));
         }
     }
@@ -124,23 +124,31 @@ impl Service {
         parse::escape(&mut of_stream, stream);
         let of_group = ["{\"logGroupName\":\"", &of_group, "\""].concat();
         let of_stream = [&of_group, ",\"logStreamName\":\"", &of_stream, "\"}"].concat();
-        let mut make = |operation: &str, body: &str| {
+        let of_group_alone = [&of_group, "}"].concat();
+        let mut made = answer;
+        for (operation, body) in [
+            ("CreateLogStream", &of_stream),
+            ("CreateLogGroup", &of_group_alone),
+            ("CreateLogStream", &of_stream),
+        ] {
             say!(Info, "{operation}: the log group or stream is not there");
             let headers = aws::headers(&LOGS, operation);
-            self.signer.call(
+            made = self.signer.call(
                 client,
                 &Request {
                     headers: &headers,
                     body: body.as_bytes(),
                     ..*request
                 },
-            )
-        };
-        let mut made = make("CreateLogStream", &of_stream)?;
-        if is_missing(&made) {
-            made = make("CreateLogGroup", &[&of_group, "}"].concat())?;
-            if is_made(&made) {
-                made = make("CreateLogStream", &of_stream)?;
+            )?;
+            // The group is only made for a stream that misses it, and the stream then once more.
+            let goes_on = if operation == "CreateLogGroup" {
+                is_made(&made)
+            } else {
+                is_missing(&made)
+            };
+            if !goes_on {
+                break;
             }
         }
         if is_made(&made) {
@@ -191,10 +199,10 @@ mod tests {
             function: "a b".into(),
             extension: ".ndjson",
         });
-        let mut name = |payload: &[u8], may_have_arrived| {
+        let mut name = |payload: &[u8], again| {
             service.begin(payload);
             let url = service.url("https://b/");
-            service.end(payload, may_have_arrived);
+            service.end(payload, again);
             url
         };
         let first = name(b"one", true);

@@ -30,8 +30,8 @@ pub fn run(command: &[OsString]) -> Error {
                 .into(),
         );
     };
-    let plan = Plan::of(config::variables());
-    let (strict, next) = (plan.strict, plan.next.clone());
+    let mut plan = Plan::of(config::variables());
+    let (strict, next) = (plan.strict, plan.next.take());
     if let Some(odd) = &plan.odd {
         say_once!(
             Warn,
@@ -117,14 +117,14 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, NulError> {
 /// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs the secrets, or at worst all of it.
 fn prepare(plan: Plan) -> (Vec<(OsString, OsString)>, Vec<String>) {
     let references = plan.references();
-    if references.is_empty() {
-        return plan.changes(|_| Err(String::new()));
+    let mut found = Found::default();
+    if !references.is_empty() {
+        diag::install_panic_line();
+        // What is no secret is set all the same.
+        found = catch_unwind(|| fetch(&references)).unwrap_or_default();
     }
-    diag::install_panic_line();
-    // What is no secret is set all the same.
-    let found = catch_unwind(|| fetch(&references)).unwrap_or_default();
     let changes = AssertUnwindSafe(|| {
-        plan.changes(|reference| found.value(reference.text()).map(ToOwned::to_owned))
+        plan.changes(&|reference| found.value(reference.text()).map(ToOwned::to_owned))
     });
     let caught = catch_unwind(changes);
     caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be set".to_owned()]))

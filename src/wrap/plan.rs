@@ -95,7 +95,7 @@ impl Plan {
     /// What is changed in the runtime's environment, given what was found; and a line for each variable that stays without its secret.
     pub(super) fn changes(
         self,
-        found: impl Fn(&Reference) -> Result<String, String>,
+        found: &dyn Fn(&Reference) -> Result<String, String>,
     ) -> (Vec<Variable>, Vec<String>) {
         let mut lines = Vec::new();
         let mut value = |name: &OsStr, set: &'static str, given: OsString| {
@@ -181,7 +181,7 @@ mod tests {
 
     /// The changes where every secret is its reference in capitals, but for those that end in `gone` or `zero`.
     fn changed(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
-        let (mut changes, lines) = plan(variables).changes(|reference| match reference.text() {
+        let (mut changes, lines) = plan(variables).changes(&|reference| match reference.text() {
             text if text.ends_with("gone") => Err(format!("{text}: it is gone")),
             text if text.ends_with("zero") => Ok("a\0b".to_owned()),
             text => Ok(text.to_uppercase()),
@@ -210,7 +210,7 @@ mod tests {
             ("BROOKLET_ENDPOINT", "secret:ssm:/a"),
         ]);
         assert!(plan.references().is_empty() && plan.next.is_none() && !plan.strict);
-        let (changes, lines) = plan.changes(|_| Ok(String::new()));
+        let (changes, lines) = plan.changes(&|_| Ok(String::new()));
         assert!(changes.is_empty() && lines.is_empty());
     }
 
@@ -311,7 +311,7 @@ mod tests {
         ];
         let plan = Plan::of(variables.into_iter());
         assert!(plan.references().is_empty());
-        let (changes, lines) = plan.changes(|_| Ok(String::new()));
+        let (changes, lines) = plan.changes(&|_| Ok(String::new()));
         let expected = [
             (bytes(b"\xfe"), bytes(b"v\xfd")),
             (bytes(b"PYTHONPATH"), bytes(b"/\xfc:/\xfb")),

@@ -327,6 +327,7 @@ impl Api {
         });
         match accepted {
             Ok((hub, name)) => {
+                (self.setup.before_subscribed)();
                 hub.subscribe(subscription);
                 hub.tell(Fact::Subscription { name, types });
                 Reply::json(200, "\"OK\"")

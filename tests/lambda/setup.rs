@@ -185,6 +185,8 @@ pub(crate) struct Setup {
     pub(crate) runtime_exit: Duration,
     /// The whole shutdown phase.
     pub(crate) shutdown_limit: Duration,
+    /// What a subscription's answer waits for.
+    pub(crate) before_subscribed: fn(),
     /// The whole init phase.
     pub(crate) init_limit: Duration,
     /// What the platform sends on platform events' `time`: digits of the fraction.
@@ -223,6 +225,7 @@ impl Setup {
             last_delivery: Duration::from_millis(20),
             runtime_exit: Duration::ZERO,
             shutdown_limit: Duration::from_millis(2_000),
+            before_subscribed: || (),
             init_limit: Duration::from_secs(10),
             fraction_digits: 3,
             time_behind: Duration::ZERO,

@@ -128,7 +128,7 @@ fn lines(text: &str) -> Vec<Record> {
 }
 
 /// A function that ships to a place which the sink plays.
-fn scenario(sink: &Sink, endpoint: &str) -> Scenario {
+pub(crate) fn scenario(sink: &Sink, endpoint: &str) -> Scenario {
     Scenario::to(endpoint)
         .option("AWS_ENDPOINT_URL", &sink.url(""))
         .option("LOG_LEVEL", books::LOG_LEVEL)
@@ -136,7 +136,7 @@ fn scenario(sink: &Sink, endpoint: &str) -> Scenario {
 }
 
 /// Lines of so many characters each.
-fn long_lines(count: usize, bytes: usize) -> Invocation {
+pub(crate) fn long_lines(count: usize, bytes: usize) -> Invocation {
     (0..count).fold(Invocation::silent(), |invocation, number| {
         invocation.print(format!("line {number} {}", "x".repeat(bytes)))
     })
@@ -149,19 +149,19 @@ fn number(record: &Record) -> Option<usize> {
 }
 
 /// The lines of records, by their numbers.
-fn numbers<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<usize> {
+pub(crate) fn numbers<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<usize> {
     records.into_iter().filter_map(number).collect()
 }
 
 /// The last counters; everything is accounted for.
-fn counters(run: &Run) -> books::Counters {
+pub(crate) fn counters(run: &Run) -> books::Counters {
     let counters = books::counters(&run.stderr());
     books::assert_balance(&counters);
     counters
 }
 
 /// Everything that a sink took is well, and so many elements there are.
-fn all_well(body: &[u8]) -> (u16, String) {
+pub(crate) fn all_well(body: &[u8]) -> (u16, String) {
     let text = String::from_utf8_lossy(body);
     let count = text.matches("\"Data\":").count() + text.matches("\"Id\":").count();
     if text.contains("\"Entries\":") {
@@ -175,7 +175,7 @@ fn all_well(body: &[u8]) -> (u16, String) {
 }
 
 /// These answers first, and then all is well.
-fn then_well(first: Vec<Reply>) -> Script {
+pub(crate) fn then_well(first: Vec<Reply>) -> Script {
     Script {
         first,
         then: Reply::deed(Deed::Answer(all_well)),
@@ -475,7 +475,7 @@ fn log_events_go_in_order_and_a_day_at_a_time() {
 }
 
 /// The objects that a bucket holds in the end: the last body under each name that was read whole.
-fn objects(sink: &Sink) -> BTreeMap<String, Arc<Received>> {
+pub(crate) fn objects(sink: &Sink) -> BTreeMap<String, Arc<Received>> {
     let all = sink.received().into_iter().filter(|one| one.complete);
     all.map(|one| {
         assert_eq!(one.method, "PUT");
@@ -849,6 +849,27 @@ fn check_explains_the_usual_mistakes() {
     let sink = Sink::new(then_well(Vec::new()));
     let (code, told) = check(&sink, "firehose://s");
     assert_eq!(code, Some(0), "{told}");
+    for (endpoint, called, name) in [
+        ("firehose://s", "firehose in eu-central-1", "s"),
+        (
+            "kinesis://arn:aws:kinesis:us-east-1:1:stream/k",
+            "kinesis in us-east-1",
+            "arn:aws:kinesis:us-east-1:1:stream/k",
+        ),
+        (
+            "cloudwatch:///aws/lambda/f/new/stream",
+            "logs in eu-central-1",
+            "/aws/lambda/f/new, stream",
+        ),
+    ] {
+        let (_, told) = check(&sink, endpoint);
+        let is = |name: &str, value: String| {
+            let line = format!("{name:<12} {value}");
+            assert!(told.lines().any(|one| one == line), "{line}: {told}");
+        };
+        is("service", format!("{called} at {}", sink.url("/")));
+        is("place", name.to_owned());
+    }
     let (code, told) = check(&Sink::ok(), "firehose://s");
     assert_eq!(code, Some(1), "an answer that is none: {told}");
     for (bad, words) in [

@@ -217,7 +217,7 @@ fn check_gives_up_on_a_destination_that_hangs() {
 }
 
 /// `--check` with these options, and lines on its standard input.
-fn check_lines(options: &[(&str, &str)], lines: &str) -> Ran {
+pub(crate) fn check_lines(options: &[(&str, &str)], lines: &str) -> Ran {
     let mut child = Command::new(binary())
         .arg("--check")
         .env_clear()

@@ -1,6 +1,7 @@
 //! The scenarios: first the local Lambda itself, then the product from its birth to its limits.
 
 pub(crate) mod aws;
+mod aws_again;
 mod bad_input;
 pub(crate) mod books;
 mod cadence;
@@ -29,6 +30,7 @@ mod redact;
 mod refusal;
 mod replay;
 mod sample;
+mod secret_options;
 mod secrets;
 mod select;
 mod soak;

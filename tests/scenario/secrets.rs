@@ -588,12 +588,12 @@ fn check_says_which_were_read_and_no_value() {
 #[test]
 fn a_reference_where_none_can_be_is_named() {
     let sink = Sink::ok();
-    let mut run = Scenario::with(&sink).option("TAGS", "ssm:/tags").start();
+    let mut run = Scenario::with(&sink).option("TYPES", "ssm:/types").start();
     run.invoke(&Invocation::lines(2));
     run.finish_conserved(&sink);
     let stderr = run.stderr();
     assert_eq!(stderr.len(), 1, "{stderr:#?}");
-    for part in ["BROOKLET_TAGS", "ssm:/tags", "API_KEY", "PROXY"] {
+    for part in ["BROOKLET_TYPES", "ssm:/types", "FORMAT", "PROXY"] {
         assert!(stderr[0].contains(part), "{stderr:#?}");
     }
 }

@@ -13,6 +13,12 @@ const REFUSED: &[u16] = &[200, 301, 400, 403, 404];
 /// What they say of somebody who may not.
 const DENIED: &[&str] = &["accessdenied", "not authorized"];
 
+/// How a service of secrets is told of that nobody reaches.
+const AWAY: &[&str] = &["in time", "does not resolve", "connection"];
+
+/// What that comes of.
+const WAY: &str = "nothing answers: from within a VPC it takes a way out or a VPC endpoint of the service, and BROOKLET_AWS_ENDPOINT_URL where that has a name of its own";
+
 /// The rows.
 pub(super) const ROWS: &[Hint] = &[
     of("s3", REFUSED, &["nosuchbucket"], "there is no such bucket"),
@@ -55,6 +61,20 @@ pub(super) const ROWS: &[Hint] = &[
         REFUSED,
         DENIED,
         "the role needs logs:PutLogEvents, and logs:CreateLogStream and logs:CreateLogGroup where they are to be made",
+    ),
+    of("ssm", &[], AWAY, WAY),
+    of("secretsmanager", &[], AWAY, WAY),
+    of(
+        "ssm",
+        &[],
+        DENIED,
+        "the role needs ssm:GetParameters on the parameter, and kms:Decrypt where a key of your own encrypts it",
+    ),
+    of(
+        "secretsmanager",
+        &[],
+        DENIED,
+        "the role needs secretsmanager:GetSecretValue on the secret, and kms:Decrypt where a key of your own encrypts it",
     ),
     of(
         AWS,

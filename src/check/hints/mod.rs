@@ -58,6 +58,16 @@ pub(super) fn hint(format: &str, outcome: &Outcome) -> Option<&'static str> {
         Outcome::Later { status, why, .. } => (*status, why),
         Outcome::TooLarge => return None,
     };
+    find(format, status, answer)
+}
+
+/// What is typically wrong where a service does not give a secret, by what is told of it.
+pub(super) fn of_secret(service: &str, told: &str) -> Option<&'static str> {
+    find(service, None, told)
+}
+
+/// The first row that fits.
+fn find(format: &str, status: Option<u16>, answer: &str) -> Option<&'static str> {
     let answer = answer.to_ascii_lowercase();
     let fits = |row: &&Hint| {
         // `otlp-json` makes the mistakes of `otlp`.

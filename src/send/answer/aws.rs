@@ -8,7 +8,7 @@ use crate::parse::{self, Fields};
 use crate::send::retry::Verdict;
 
 /// Parts of the names of errors that may pass.
-const PASSING: [&str; 11] = [
+const PASSING: [&str; 14] = [
     "Throttl",
     "ThroughputExceeded",
     "LimitExceeded",
@@ -20,6 +20,10 @@ const PASSING: [&str; 11] = [
     "InternalServer",
     "RequestTimeout",
     "OperationAborted",
+    // Damaged on its way.
+    "IncompleteBody",
+    "BadDigest",
+    "ContentSHA256Mismatch",
 ];
 
 /// Parts of the names of errors of a payload that holds too much.
@@ -110,8 +114,8 @@ pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
     // What it does not tell of is sent again.
     let mut fates = vec![Fate::Again; records];
     let mut why = "messages that it does not tell of".to_owned();
-    let all = taken.into_iter().map(|item| (item, false));
-    for (item, fails) in all.chain(failed.into_iter().map(|item| (item, true))) {
+    for (at, item) in taken.iter().chain(&failed).enumerate() {
+        let fails = at >= taken.len();
         let item = Fields::of(item.get());
         let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
         let Some(known) = number.and_then(|number| fates.get_mut(number)) else {
