@@ -66,6 +66,12 @@ impl Environment {
         }
     }
 
+    /// Whether some value holds one of these.
+    pub(super) fn holds(&self, texts: &[&str]) -> bool {
+        let holds = |(_, value): &(String, String)| texts.iter().any(|text| value.contains(text));
+        self.variables.iter().any(holds)
+    }
+
     /// A variable's value, spaces around it taken off; one that is empty is as good as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

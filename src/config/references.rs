@@ -57,6 +57,9 @@ const OTHERS: [(&str, Kind); 8] = [
     ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", Kind::Headers),
 ];
 
+/// What a value holds that may hold a reference.
+const MARKS: [&str; 3] = ["ssm:", "arn:", "arn%"];
+
 /// What a placeholder begins with.
 const PLACEHOLDER: &str = "brooklet-secret-";
 
@@ -334,6 +337,10 @@ fn rewrite<'a>(
     value_of: &mut Becomes<'_>,
 ) -> Result<Cow<'a, Environment>, String> {
     let mut rewritten = Cow::Borrowed(environment);
+    // Most have none, and the function waits for this.
+    if !environment.holds(&MARKS) {
+        return Ok(rewritten);
+    }
     let mut rewrite = |name: &str, kind| {
         let Some(given) = environment.get(name) else {
             return Ok(());
@@ -369,8 +376,7 @@ fn headers(
     given: &str,
     value_of: &mut dyn FnMut(&Reference) -> Result<String, String>,
 ) -> Result<Option<String>, String> {
-    // Most hold nothing that could be one.
-    if !given.contains("ssm:") && !given.contains("arn:") && !given.contains("arn%") {
+    if !MARKS.iter().any(|mark| given.contains(mark)) {
         return Ok(None);
     }
     let (mut parts, mut any) = (Vec::new(), false);
