@@ -80,6 +80,8 @@ pub struct Settings {
     secrets_age: Duration,
     /// What is wrong with parts of the option that was read last; the other parts are taken.
     bad_parts: Vec<String>,
+    /// Whether it has other parts.
+    has_good_parts: bool,
 }
 
 impl Settings {
@@ -122,7 +124,14 @@ impl Settings {
             secrets_budget: Duration::from_secs(5),
             secrets_age: Duration::from_secs(3600),
             bad_parts: Vec::new(),
+            has_good_parts: false,
         }
+    }
+
+    /// Keeps what is wrong with some parts of an option's value; hands out the good ones.
+    fn parts<T>(&mut self, (good, bad): (Vec<T>, Vec<String>)) -> Vec<T> {
+        (self.has_good_parts, self.bad_parts) = (!good.is_empty(), bad);
+        good
     }
 }
 
@@ -228,6 +237,18 @@ pub struct Lane {
     pub flush: flush::Options,
 }
 
+/// What is taken of a value no part of which is good.
+const NOTHING: &str = "none";
+
+/// What is taken of a value some parts of which are bad.
+fn other_parts(are_there: bool) -> &'static str {
+    if are_there {
+        "its other parts"
+    } else {
+        NOTHING
+    }
+}
+
 /// The option without which nothing is shipped.
 const ENDPOINT: &str = "BROOKLET_ENDPOINT";
 
@@ -289,16 +310,20 @@ fn settings(
                 taken: option.default.replace('`', "").replace(": inert", ""),
             });
         }
-        let mut taken = "its other parts";
+        let mut taken = other_parts(settings.has_good_parts).to_owned();
         if let Some(first) = lanes::protection(environment, option, &name, &bad_parts) {
             // Read a moment ago, and what is wrong with it is told for the first destination.
             let _known = (option.parse)(&format!("{first},{value}"), &mut settings);
             settings.bad_parts.clear();
-            taken = "its other parts, and what the first destination's masks";
+            let masks = "what the first destination's masks";
+            taken = match &*taken {
+                NOTHING => masks.to_owned(),
+                other => format!("{other}, and {masks}"),
+            };
         }
         problems.extend(bad_parts.into_iter().map(|why| Problem {
             what: format!("{name}: {why}"),
-            taken: taken.to_owned(),
+            taken: taken.clone(),
         }));
     }
     vendor::fill(&mut settings, environment, destination);
@@ -436,11 +461,12 @@ fn identity(
     let mut service_name = None;
     if let Some(value) = environment.get(OTEL_ATTRIBUTES) {
         let (attributes, bad) = values::pairs(value);
+        let taken = other_parts(!attributes.is_empty());
         // They are every destination's, and told once.
         let bad = bad.into_iter().filter(|_| destination == 1);
         problems.extend(bad.map(|why| Problem {
             what: format!("{OTEL_ATTRIBUTES}: {why}"),
-            taken: "its other parts".to_owned(),
+            taken: taken.to_owned(),
         }));
         for (name, value) in attributes {
             if name == "service.name" {
@@ -522,7 +548,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "BROOKLET_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: its other parts",
+                "BROOKLET_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: none",
                 "BROOKLET_FLUSH is \"sometimes\": must be adaptive, end, next or periodic:<ms>; taken instead: adaptive",
                 "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
                 "BROOKLET_TYPO is not an option; see --help",
@@ -672,6 +698,44 @@ mod tests {
             told.starts_with("BROOKLET_REDACT_2:") && told.contains("emial"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn other_parts_are_told_of_where_there_are_some() {
+        let masks = "what the first destination's masks";
+        for (name, given, taken) in [
+            ("BROOKLET_HEADERS", "secret", "none"),
+            ("BROOKLET_HEADERS", "a=1,secret", "its other parts"),
+            ("BROOKLET_HEADERS", "a\u{1}=1", "none"),
+            ("BROOKLET_TAGS", "secret,", "none"),
+            ("BROOKLET_FIELD_NAMES", "a", "none"),
+            ("BROOKLET_INCLUDE", "(", "none"),
+            ("BROOKLET_EXCLUDE", "/(/,/a/", "its other parts"),
+            ("BROOKLET_REDACT", "emial", "none"),
+            ("BROOKLET_REDACT", "emial,card", "its other parts"),
+            ("BROOKLET_REDACT_2", "emial", masks),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a", "none"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a,b=1", "its other parts"),
+        ] {
+            let (config, told) = check(
+                &[
+                    ("BROOKLET_ENDPOINT", "http://h/"),
+                    ("BROOKLET_ENDPOINT_2", "http://h2/"),
+                    // What masks in the first one.
+                    ("BROOKLET_REDACT", "jwt"),
+                    (name, given),
+                ]
+                .into_iter()
+                .filter(|(known, value)| *known != name || *value == given)
+                .collect::<Vec<_>>(),
+            );
+            assert!(config.is_ok());
+            let [told] = &told[..] else {
+                panic!("{name}={given}: {told:?}");
+            };
+            let end = format!("; taken instead: {taken}");
+            assert!(told.ends_with(&end), "{name}={given}: {told}");
+        }
     }
 
     #[test]
