@@ -7,6 +7,7 @@ mod bulk;
 mod dry_run;
 mod environment;
 mod lanes;
+mod nearest;
 mod options;
 mod otel;
 mod place;
@@ -541,6 +542,7 @@ mod tests {
             ("BROOKLET_PORT", "9001"),
             ("BROOKLET_HEADERS", "secret"),
             ("BROOKLET_TYPO", "x"),
+            ("BROOKLET_COMPRESION", "x"),
         ]);
         let config = config.expect("usable");
         assert_eq!(config.port, 21_077);
@@ -552,6 +554,7 @@ mod tests {
                 "BROOKLET_FLUSH is \"sometimes\": must be adaptive, end, next or periodic:<ms>; taken instead: adaptive",
                 "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
                 "BROOKLET_TYPO is not an option; see --help",
+                "BROOKLET_COMPRESION is not an option (did you mean BROOKLET_COMPRESSION?); see --help",
             ]
         );
     }
@@ -826,6 +829,54 @@ mod tests {
                 "BROOKLET_NOTHING_2 is not an option; see --help",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_or_a_word_that_is_nearly_right_is_asked_about() {
+        let endpoint = ("BROOKLET_ENDPOINT", "http://h/");
+        let second = ("BROOKLET_ENDPOINT_2", "http://h/");
+        for (name, given, expected) in [
+            ("ENDPIONT", "x", "BROOKLET_ENDPOINT"),
+            ("endpoint", "x", "BROOKLET_ENDPOINT"),
+            ("ENDPIONT_2", "x", "BROOKLET_ENDPOINT_2"),
+            ("ENDPOINT2", "x", "BROOKLET_ENDPOINT_2"),
+            ("COMPRESION_2", "gzip", "BROOKLET_COMPRESSION_2"),
+            ("LOGLEVEL_2", "warn", "BROOKLET_LOG_LEVEL"),
+            ("FORMAT9", "json", "BROOKLET_FORMAT"),
+            ("SAMPLE_RATE", "0.1", "BROOKLET_SAMPLE"),
+            ("RUNTIME_ENV", "x", "BROOKLET_RUNTIME_ENV_<NAME>"),
+            ("FORMAT", "new-relic", "newrelic"),
+            ("FORMAT_2", "elastic", "elasticsearch"),
+            ("COMPRESSION", "gizp", "gzip"),
+            ("FLUSH", "adaptative", "adaptive"),
+            ("FLUSH", "periodic", "periodic:<ms>"),
+            ("MIN_LEVEL", "warning", "warn"),
+            ("LOG_LEVEL", "err", "error"),
+            ("TYPES", "platform, functions", "function"),
+            ("METHOD", "pot", "POST"),
+            ("API", "log", "logs"),
+            ("ENABLED", "flase", "false"),
+        ] {
+            let name = format!("{PREFIX}{name}");
+            let (_, told) = check(&[endpoint, second, (&name, given)]);
+            let [told] = &told[..] else {
+                panic!("{name}={given}: {told:?}");
+            };
+            let question = format!("(did you mean {expected}?)");
+            assert!(told.contains(&question), "{name}={given}: {told}");
+        }
+        for (name, given) in [
+            ("BROOKLET_TOKEN", "x"),
+            ("BROOKLET_API_TOKEN", "x"),
+            ("BROOKLET_FORMAT", "xml"),
+            ("BROOKLET_FLUSH", "sometimes"),
+            ("BROOKLET_FLUSH", "periodic:soon"),
+            ("BROOKLET_TYPES", "metrics"),
+        ] {
+            let (_, told) = check(&[endpoint, (name, given)]);
+            assert!(!told.concat().contains("mean"), "{name}={given}: {told:?}");
+            assert_eq!(told.len(), 1, "{name}={given}: {told:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::place;
+use super::{nearest, place};
 use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
@@ -24,8 +24,14 @@ pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Parsed<T> {
         .find(|(word, _)| word.eq_ignore_ascii_case(value));
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        format!("must be one of {}", names.join(", "))
+        none_of(value, &names)
     })
+}
+
+/// What is wrong with a value that is none of these words.
+fn none_of(value: &str, words: &[&str]) -> String {
+    let question = nearest::question(value, words);
+    format!("must be one of {}{question}", words.join(", "))
 }
 
 /// A whole number within bounds.
@@ -53,7 +59,11 @@ pub(super) fn strategy(value: &str) -> Parsed<Strategy> {
         ("end", Strategy::End),
         ("next", Strategy::Next),
     ];
-    word(value, &words).map_err(|_| "must be adaptive, end, next or periodic:<ms>".to_owned())
+    word(value, &words).map_err(|_| {
+        let words = ["adaptive", "end", "next", "periodic:<ms>"];
+        let question = nearest::question(value, &words);
+        format!("must be adaptive, end, next or periodic:<ms>{question}")
+    })
 }
 
 /// A port; 9001 is the platform's own.
@@ -86,7 +96,7 @@ pub(super) fn format(value: &str) -> Parsed<&'static Format> {
     let found = formats().find(|format| format.name.eq_ignore_ascii_case(value));
     found.ok_or_else(|| {
         let names: Vec<&str> = formats().map(|format| format.name).collect();
-        format!("must be one of {}", names.join(", "))
+        none_of(value, &names)
     })
 }
 
@@ -156,7 +166,11 @@ pub(super) fn types(value: &str) -> Parsed<Types> {
             "platform" => types.platform = true,
             "function" => types.function = true,
             "extension" => types.extension = true,
-            _ => return Err("must be some of platform, function, extension".to_owned()),
+            name => {
+                let question = nearest::question(name, &["platform", "function", "extension"]);
+                let must = "must be some of platform, function, extension";
+                return Err(format!("{must}{question}"));
+            }
         }
     }
     Ok(types)

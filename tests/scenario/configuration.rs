@@ -1,5 +1,6 @@
 //! Options as an owner gives them: good, bad, absent, secret.
 
+use super::command_line::check;
 use crate::harness::Scenario;
 use crate::lambda::api;
 use crate::lambda::function::Invocation;
@@ -65,6 +66,28 @@ fn all_bad_values_are_named_together() {
     for (name, given, _) in BAD.iter().filter(|(_, given, _)| *given != "sometimes") {
         assert!(said.contains(&format!("BROOKLET_{name}")), "{name}: {said}");
         assert!(said.contains(given), "{given}: {said}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_nearly_an_option_is_asked_about() {
+    for (name, meant) in [
+        ("BROOKLET_COMPRESION", "BROOKLET_COMPRESSION"),
+        ("BROOKLET_ENDPIONT_2", "BROOKLET_ENDPOINT_2"),
+    ] {
+        let sink = Sink::ok();
+        let mut run = Scenario::with(&sink).env(name, "x").start();
+        run.invoke(&Invocation::lines(2));
+        run.finish_conserved(&sink);
+        let [said] = &run.stderr()[..] else {
+            panic!("{}", run.printed());
+        };
+        let question = format!("did you mean {meant}?");
+        assert!(said.contains(name) && said.contains(&question), "{said}");
+        let endpoint = sink.url("/logs");
+        let ran = check(&[("BROOKLET_ENDPOINT", &endpoint), (name, "x")]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains(&question), "{ran:?}");
     }
 }
 
