@@ -11,12 +11,12 @@ mod nearest;
 mod options;
 mod otel;
 mod place;
+mod problem;
 mod references;
 mod rows;
 mod values;
 mod vendor;
 
-use std::fmt;
 use std::time::Duration;
 
 pub use aws::aws;
@@ -25,9 +25,12 @@ pub use environment::{Environment, arguments, variables};
 use lanes::All;
 pub use lanes::{Reach, destinations_help, of_destination};
 pub use options::{OPTIONS, PREFIX};
+pub use problem::Problem;
+use problem::{NOTHING, other_parts};
 use references::References;
 pub use references::{is_secret, secrets};
 pub use rows::{Opt, Show};
+pub use vendor::unread_key;
 
 use crate::cadence::Strategy;
 use crate::diag;
@@ -166,35 +169,6 @@ impl Settings {
     }
 }
 
-/// A value that could not be taken.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The option, what was given, and what is wrong with it.
-    what: String,
-    /// What is taken instead; empty if nothing is.
-    taken: String,
-}
-
-impl Problem {
-    /// One that leaves nothing to be taken.
-    fn of(what: String) -> Self {
-        Self {
-            what,
-            taken: String::new(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if self.taken.is_empty() {
-            return Ok(());
-        }
-        write!(f, "; taken instead: {}", self.taken)
-    }
-}
-
 /// Why nothing is shipped.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inert {
@@ -236,18 +210,6 @@ pub struct Lane {
     pub identity: Identity,
     /// What the flush thread is told.
     pub flush: flush::Options,
-}
-
-/// What is taken of a value no part of which is good.
-const NOTHING: &str = "none";
-
-/// What is taken of a value some parts of which are bad.
-fn other_parts(are_there: bool) -> &'static str {
-    if are_there {
-        "its other parts"
-    } else {
-        NOTHING
-    }
 }
 
 /// The option without which nothing is shipped.
@@ -380,7 +342,7 @@ fn build(
             .iter()
             .position(|problem| problem.what.starts_with(&format!("{ENDPOINT} is ")));
         let why = at.map_or_else(
-            || format!("{ENDPOINT} is not set"),
+            || vendor::no_endpoint(environment),
             |at| problems.remove(at).what,
         );
         return Err(Inert::Because(why));
@@ -565,7 +527,9 @@ mod tests {
         let (config, told) = check(&[]);
         assert_eq!(
             config.expect_err("inert"),
-            because("BROOKLET_ENDPOINT is not set")
+            because(
+                "BROOKLET_ENDPOINT is not set: it says where logs go, as https://host/path or s3://bucket"
+            )
         );
         assert!(told.is_empty());
         let (config, told) = check(&[("BROOKLET_ENDPOINT", "nowhere")]);

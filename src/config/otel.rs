@@ -2,6 +2,7 @@
 //!
 //! They count only where `BROOKLET_ENDPOINT` is not set: headers for one destination must not reach another.
 
+use super::problem::other_parts;
 use super::{ENDPOINT, PREFIX, Problem, Settings, values};
 use crate::config::Environment;
 use crate::encode::{self, Format};
@@ -37,7 +38,7 @@ pub(super) fn apply(
     settings.format = settings.format.or_else(|| protocol(environment, problems));
     if let Some((name, value)) = variable(environment, "HEADERS") {
         let (headers, bad) = values::headers(value);
-        let taken = super::other_parts(!headers.is_empty());
+        let taken = other_parts(!headers.is_empty());
         for why in bad {
             problems.push(problem(&name, &why, taken));
         }
