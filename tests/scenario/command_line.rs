@@ -6,8 +6,8 @@ use crate::model;
 use crate::sink::absent::Refusing;
 use crate::sink::script::{Reply, Script};
 use crate::sink::{Sink, tls};
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run of the binary left behind.
@@ -232,6 +232,53 @@ fn check_lines(options: &[(&str, &str)], lines: &str) -> Ran {
     let _left_already = stdin.write_all(lines.as_bytes());
     drop(stdin);
     ran(child.wait_with_output().unwrap())
+}
+
+/// A check whose standard input is open and silent, once it has said that it waits for its end.
+fn waiting_check(url: &str) -> (Child, ChildStdin) {
+    let mut child = Command::new(binary())
+        .arg("--check")
+        .env_clear()
+        .env("BROOKLET_ENDPOINT", url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let stderr = child.stderr.take().unwrap();
+    BufReader::new(stderr).read_line(&mut said).unwrap();
+    assert!(
+        said.contains("standard input") && said.contains("</dev/null"),
+        "{said}"
+    );
+    assert!(child.try_wait().unwrap().is_none(), "it did not wait");
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+#[test]
+fn check_says_what_it_waits_for_where_its_input_is_silent() {
+    let sink = Sink::ok();
+    let url = sink.url("/logs");
+    // A writer that is slow is one all the same.
+    let (child, mut stdin) = waiting_check(&url);
+    stdin.write_all(b"late\n").unwrap();
+    drop(stdin);
+    let slow = ran(child.wait_with_output().unwrap());
+    assert_eq!(slow.code, 0, "{slow:?}");
+    assert_eq!(
+        final_records(&slow),
+        [r#"{"type":"function","message":"late"}"#]
+    );
+    assert_eq!(sink.received().len(), 0, "a probe was sent all the same");
+    // And one that writes nothing leaves no lines.
+    let (child, stdin) = waiting_check(&url);
+    drop(stdin);
+    assert_eq!(ran(child.wait_with_output().unwrap()).code, 0);
+    assert_eq!(sink.received().len(), 1);
+    // Where nobody waits nothing is said.
+    assert_eq!(check(&[("BROOKLET_ENDPOINT", &url)]).stderr, "");
 }
 
 /// The final records that a check shows, without their ids and their identity.
