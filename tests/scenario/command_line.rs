@@ -439,6 +439,37 @@ fn check_joins_lines_and_samples_them_as_a_function_s() {
 }
 
 #[test]
+fn check_says_that_a_line_of_no_request_is_not_sampled() {
+    let (_sink, url) = unasked();
+    let id = "4b142fc3-17b8-4cdb-a46b-a8dbe7918715";
+    let started = format!(
+        r#"{{"time":"2031-05-20T00:00:00.000Z","type":"platform.start","record":{{"requestId":"{id}","version":"1"}}}}"#
+    );
+    let own = format!(r#"{{"requestId":"{id}","message":"its own"}}"#);
+    let told = "kept: BROOKLET_SAMPLE goes by the request id, and it has none";
+    let dropped = "dropped by BROOKLET_SAMPLE";
+    for (lines, sample, expected) in [
+        ("plain\n".to_owned(), "0", told),
+        ("plain\n".to_owned(), "1", "kept"),
+        (format!("{own}\n"), "0", dropped),
+        (format!("{started}\nplain\n"), "0", dropped),
+        (format!("{started}\nplain\n"), "0.999999999", "kept"),
+    ] {
+        let options = [
+            ("BROOKLET_ENDPOINT", url.as_str()),
+            ("BROOKLET_SAMPLE", sample),
+        ];
+        let ran = check_lines(&options, &lines);
+        let last = ran.stdout.lines().rfind(|line| line.starts_with("line "));
+        let (_, what) = last.expect("a line").split_at(13);
+        assert_eq!(what, expected, "{lines}{sample}: {ran:?}");
+    }
+    let second = [("BROOKLET_ENDPOINT_2", &*url), ("BROOKLET_SAMPLE_2", "0.5")];
+    let ran = check_lines(&second, "plain\n");
+    assert!(ran.stdout.contains(": BROOKLET_SAMPLE_2 goes"), "{ran:?}");
+}
+
+#[test]
 fn check_of_lines_fails_on_a_bad_pattern_and_names_it() {
     let (sink, url) = unasked();
     for (name, value, part) in [
