@@ -7,9 +7,12 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use brooklet::config::{self, Environment, OPTIONS, PREFIX};
-use brooklet::{check, lifecycle, say, wrap};
+use brooklet::{check, lifecycle, link, say, time, wrap};
 
 /// How the program was started.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,13 +73,31 @@ fn main() -> ExitCode {
 /// The most that is read of sample lines, in bytes.
 const SAMPLE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The sample lines on stdin; nothing if that is a terminal or cannot be read.
+/// How long stdin is read before it is said that it is: who left it open waits for us as we do for them.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The sample lines on stdin, up to its end; nothing if that is a terminal or cannot be read.
+///
+/// A probe is sent only where there are no lines, so it must not be guessed from a silence that there are none.
 fn sample() -> String {
     let stdin = std::io::stdin();
     let mut bytes = Vec::new();
     if !stdin.is_terminal() {
-        // Without a stdin there are no lines.
+        let is_read = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_read);
+        let watch = move || {
+            time::sleep(QUIET);
+            if !seen.load(Ordering::Relaxed) {
+                say!(
+                    Warn,
+                    "--check reads sample lines from standard input until its end; for a probe instead: brooklet --check </dev/null"
+                );
+            }
+        };
+        // Without the thread nothing is said; without a stdin there are no lines.
+        let _watcher = link::spawn("stdin", None, Box::new(watch));
         stdin.take(SAMPLE_MAX).read_to_end(&mut bytes).unwrap_or(0);
+        is_read.store(true, Ordering::Relaxed);
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -114,7 +135,8 @@ fn help() -> String {
         "Lambda starts it from a layer; environment variables of the function alone configure it.\n",
         "\n",
         "  brooklet --check      validate the variables, send a probe, print what the destination said;\n",
-        "                        with log lines on stdin: show what each becomes, and send nothing\n",
+        "                        with log lines on stdin: show what each becomes, and send nothing;\n",
+        "                        a stdin that is no terminal is read to its end: </dev/null has no lines\n",
         "  brooklet --version    print the version\n",
         "  brooklet --help       print this\n",
         "\n",

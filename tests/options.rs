@@ -54,6 +54,16 @@ fn thousands(number: usize) -> String {
     out
 }
 
+/// The hosts that tell a format.
+fn hosts(format: &Format) -> String {
+    let hosts = format.hosts.iter().map(|host| format!("`{host}`"));
+    let hosts: Vec<String> = hosts.collect();
+    match &*hosts {
+        [] => "none".to_owned(),
+        hosts => hosts.join(", "),
+    }
+}
+
 #[test]
 fn readme_has_every_format_and_no_other() {
     let row = |format: &Format| {
@@ -64,8 +74,9 @@ fn readme_has_every_format_and_no_other() {
         };
         let record = limit(format.record_bytes);
         format!(
-            "| `{}` | `{header}: {before}…` | {} | {} | {} | {record} |",
+            "| `{}` | {} | `{header}: {before}…` | {} | {} | {} | {record} |",
             format.name,
+            hosts(format),
             code(format.path),
             thousands(format.batch_bytes),
             thousands(format.batch_records),

@@ -170,7 +170,14 @@ impl Shown {
             Ok(record) => {
                 let mut fragment = Vec::new();
                 encoder.encode(&record, &mut fragment);
-                line(report, &number, "kept");
+                let kept = match (record.sample, record.request_id) {
+                    (Some(_), None) => config::of_destination(
+                        "kept: BROOKLET_SAMPLE goes by the request id, and it has none",
+                        dry_run.destination,
+                    ),
+                    _ => "kept".to_owned(),
+                };
+                line(report, &number, &kept);
                 let names = options.redact.names().enumerate();
                 for (name, times) in names.map(|(at, name)| (name, scratch.masks.of(at))) {
                     if times > 0 {

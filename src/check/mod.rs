@@ -77,6 +77,10 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
         if several {
             line(&mut report, "destination", &lane.destination.to_string());
         }
+        let unread = config::unread_key(environment, &lane);
+        if let Some(unread) = unread {
+            line(&mut report, "note", &format!("no key is sent; {unread}"));
+        }
         delivered &= probe(lane, &found, &mut report);
     }
     Verdict {

@@ -7,12 +7,13 @@ use std::ffi::OsString;
 use crate::error::Error;
 
 /// The names that this program looks at begin with one of these.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
     "BROOKLET_",
     "AWS_",
     "OTEL_",
     "AXIOM_",
     "DD_",
+    "HONEYCOMB_API_KEY",
     "LIBHONEY_",
     "NEW_RELIC_LICENSE_KEY",
 ];

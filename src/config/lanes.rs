@@ -5,7 +5,8 @@
 
 use super::values::Pair;
 use super::{
-    ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, place, references, vendor,
+    ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, nearest, place,
+    references, vendor,
 };
 use crate::aws;
 use crate::diag::DESTINATIONS_MAX;
@@ -136,7 +137,7 @@ fn exists(environment: &Environment, destination: usize) -> bool {
 
 /// What is wrong with a variable's name, if anything.
 fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
-    const UNKNOWN: &str = "is not an option; see --help";
+    let unknown = |name| Some(format!("is not an option{}; see --help", meant(name)));
     let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
     // The wrapper's: what stands behind it is the owner's.
     if name.starts_with("RUNTIME_ENV_") {
@@ -146,10 +147,10 @@ fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
         return None;
     }
     let Some((option, number)) = name.rsplit_once('_') else {
-        return Some(UNKNOWN.to_owned());
+        return unknown(name);
     };
     let (Some(reach), Ok(number)) = (reach(option), number.parse::<usize>()) else {
-        return Some(UNKNOWN.to_owned());
+        return unknown(name);
     };
     if reach == Reach::Environment {
         return Some(format!(
@@ -166,6 +167,26 @@ fn misnamed(environment: &Environment, variable: &str) -> Option<String> {
     let means_nothing = environment.get(variable).is_some() && !exists(environment, number);
     let endpoint = self::variable("ENDPOINT", number);
     means_nothing.then(|| format!("means nothing without {endpoint}"))
+}
+
+/// The variable that was probably meant by one that is none, as a question; empty if none is near.
+fn meant(name: &str) -> String {
+    let (word, number) = match name.char_indices().next_back() {
+        Some((at, last)) if last.is_ascii_digit() => {
+            let word = name.get(..at).unwrap_or_default().trim_end_matches('_');
+            (word, name.get(at..).and_then(|digit| digit.parse().ok()))
+        }
+        _ => (name, None),
+    };
+    let names: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+    let Some(option) = nearest::nearest(word, &names) else {
+        return String::new();
+    };
+    let number = number.filter(|number| {
+        (1..=DESTINATIONS_MAX).contains(number) && reach(option) != Some(Reach::Environment)
+    });
+    let meant = variable(option, number.unwrap_or(1));
+    format!(" (did you mean {meant}?)")
 }
 
 /// What a flush thread is told; `None` without an endpoint.

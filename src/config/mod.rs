@@ -7,15 +7,16 @@ mod bulk;
 mod dry_run;
 mod environment;
 mod lanes;
+mod nearest;
 mod options;
 mod otel;
 mod place;
+mod problem;
 mod references;
 mod rows;
 mod values;
 mod vendor;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,12 @@ pub use environment::{Environment, arguments, variables};
 use lanes::All;
 pub use lanes::{Reach, destinations_help, of_destination};
 pub use options::{OPTIONS, PREFIX};
+pub use problem::Problem;
+use problem::{NOTHING, other_parts};
 use references::References;
 pub use references::{is_secret, secrets};
 pub use rows::{Opt, Show};
+pub use vendor::unread_key;
 
 use crate::cadence::Strategy;
 use crate::diag;
@@ -81,6 +85,8 @@ pub struct Settings {
     secrets_age: Duration,
     /// What is wrong with parts of the option that was read last; the other parts are taken.
     bad_parts: Vec<String>,
+    /// Whether it has other parts.
+    has_good_parts: bool,
 }
 
 impl Settings {
@@ -123,7 +129,14 @@ impl Settings {
             secrets_budget: Duration::from_secs(5),
             secrets_age: Duration::from_secs(3600),
             bad_parts: Vec::new(),
+            has_good_parts: false,
         }
+    }
+
+    /// Keeps what is wrong with some parts of an option's value; hands out the good ones.
+    fn parts<T>(&mut self, (good, bad): (Vec<T>, Vec<String>)) -> Vec<T> {
+        (self.has_good_parts, self.bad_parts) = (!good.is_empty(), bad);
+        good
     }
 }
 
@@ -154,35 +167,6 @@ impl Settings {
             multiline: self.multiline.clone(),
             concurrent: environment.is_concurrent(),
         }
-    }
-}
-
-/// A value that could not be taken.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The option, what was given, and what is wrong with it.
-    what: String,
-    /// What is taken instead; empty if nothing is.
-    taken: String,
-}
-
-impl Problem {
-    /// One that leaves nothing to be taken.
-    fn of(what: String) -> Self {
-        Self {
-            what,
-            taken: String::new(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if self.taken.is_empty() {
-            return Ok(());
-        }
-        write!(f, "; taken instead: {}", self.taken)
     }
 }
 
@@ -290,16 +274,20 @@ fn settings(
                 taken: option.default.replace('`', "").replace(": inert", ""),
             });
         }
-        let mut taken = "its other parts";
+        let mut taken = other_parts(settings.has_good_parts).to_owned();
         if let Some(first) = lanes::protection(environment, option, &name, &bad_parts) {
             // Read a moment ago, and what is wrong with it is told for the first destination.
             let _known = (option.parse)(&format!("{first},{value}"), &mut settings);
             settings.bad_parts.clear();
-            taken = "its other parts, and what the first destination's masks";
+            let masks = "what the first destination's masks";
+            taken = match &*taken {
+                NOTHING => masks.to_owned(),
+                other => format!("{other}, and {masks}"),
+            };
         }
         problems.extend(bad_parts.into_iter().map(|why| Problem {
             what: format!("{name}: {why}"),
-            taken: taken.to_owned(),
+            taken: taken.clone(),
         }));
     }
     vendor::fill(&mut settings, environment, destination);
@@ -355,7 +343,7 @@ fn build(
             .iter()
             .position(|problem| problem.what.starts_with(&format!("{ENDPOINT} is ")));
         let why = at.map_or_else(
-            || format!("{ENDPOINT} is not set"),
+            || vendor::no_endpoint(environment),
             |at| problems.remove(at).what,
         );
         return Err(Inert::Because(why));
@@ -437,11 +425,12 @@ fn identity(
     let mut service_name = None;
     if let Some(value) = environment.get(OTEL_ATTRIBUTES) {
         let (attributes, bad) = values::pairs(value);
+        let taken = other_parts(!attributes.is_empty());
         // They are every destination's, and told once.
         let bad = bad.into_iter().filter(|_| destination == 1);
         problems.extend(bad.map(|why| Problem {
             what: format!("{OTEL_ATTRIBUTES}: {why}"),
-            taken: "its other parts".to_owned(),
+            taken: taken.to_owned(),
         }));
         for (name, value) in attributes {
             if name == "service.name" {
@@ -516,6 +505,7 @@ mod tests {
             ("BROOKLET_PORT", "9001"),
             ("BROOKLET_HEADERS", "secret"),
             ("BROOKLET_TYPO", "x"),
+            ("BROOKLET_COMPRESION", "x"),
         ]);
         let config = config.expect("usable");
         assert_eq!(config.port, 21_077);
@@ -523,10 +513,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                "BROOKLET_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: its other parts",
+                "BROOKLET_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: none",
                 "BROOKLET_FLUSH is \"sometimes\": must be adaptive, end, next or periodic:<ms>; taken instead: adaptive",
                 "BROOKLET_PORT is \"9001\": must be a port from 0 to 65535, and not the platform's own 9001; taken instead: 21077",
                 "BROOKLET_TYPO is not an option; see --help",
+                "BROOKLET_COMPRESION is not an option (did you mean BROOKLET_COMPRESSION?); see --help",
             ]
         );
     }
@@ -537,7 +528,9 @@ mod tests {
         let (config, told) = check(&[]);
         assert_eq!(
             config.expect_err("inert"),
-            because("BROOKLET_ENDPOINT is not set")
+            because(
+                "BROOKLET_ENDPOINT is not set: it says where logs go, as https://host/path or s3://bucket"
+            )
         );
         assert!(told.is_empty());
         let (config, told) = check(&[("BROOKLET_ENDPOINT", "nowhere")]);
@@ -676,6 +669,44 @@ mod tests {
     }
 
     #[test]
+    fn other_parts_are_told_of_where_there_are_some() {
+        let masks = "what the first destination's masks";
+        for (name, given, taken) in [
+            ("BROOKLET_HEADERS", "secret", "none"),
+            ("BROOKLET_HEADERS", "a=1,secret", "its other parts"),
+            ("BROOKLET_HEADERS", "a\u{1}=1", "none"),
+            ("BROOKLET_TAGS", "secret,", "none"),
+            ("BROOKLET_FIELD_NAMES", "a", "none"),
+            ("BROOKLET_INCLUDE", "(", "none"),
+            ("BROOKLET_EXCLUDE", "/(/,/a/", "its other parts"),
+            ("BROOKLET_REDACT", "emial", "none"),
+            ("BROOKLET_REDACT", "emial,card", "its other parts"),
+            ("BROOKLET_REDACT_2", "emial", masks),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a", "none"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a,b=1", "its other parts"),
+        ] {
+            let (config, told) = check(
+                &[
+                    ("BROOKLET_ENDPOINT", "http://h/"),
+                    ("BROOKLET_ENDPOINT_2", "http://h2/"),
+                    // What masks in the first one.
+                    ("BROOKLET_REDACT", "jwt"),
+                    (name, given),
+                ]
+                .into_iter()
+                .filter(|(known, value)| *known != name || *value == given)
+                .collect::<Vec<_>>(),
+            );
+            assert!(config.is_ok());
+            let [told] = &told[..] else {
+                panic!("{name}={given}: {told:?}");
+            };
+            let end = format!("; taken instead: {taken}");
+            assert!(told.ends_with(&end), "{name}={given}: {told}");
+        }
+    }
+
+    #[test]
     fn a_bad_destination_is_named_and_the_others_stay() {
         let (config, told) = check(&[
             ("BROOKLET_ENDPOINT", "nowhere"),
@@ -763,6 +794,54 @@ mod tests {
                 "BROOKLET_NOTHING_2 is not an option; see --help",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_or_a_word_that_is_nearly_right_is_asked_about() {
+        let endpoint = ("BROOKLET_ENDPOINT", "http://h/");
+        let second = ("BROOKLET_ENDPOINT_2", "http://h/");
+        for (name, given, expected) in [
+            ("ENDPIONT", "x", "BROOKLET_ENDPOINT"),
+            ("endpoint", "x", "BROOKLET_ENDPOINT"),
+            ("ENDPIONT_2", "x", "BROOKLET_ENDPOINT_2"),
+            ("ENDPOINT2", "x", "BROOKLET_ENDPOINT_2"),
+            ("COMPRESION_2", "gzip", "BROOKLET_COMPRESSION_2"),
+            ("LOGLEVEL_2", "warn", "BROOKLET_LOG_LEVEL"),
+            ("FORMAT9", "json", "BROOKLET_FORMAT"),
+            ("SAMPLE_RATE", "0.1", "BROOKLET_SAMPLE"),
+            ("RUNTIME_ENV", "x", "BROOKLET_RUNTIME_ENV_<NAME>"),
+            ("FORMAT", "new-relic", "newrelic"),
+            ("FORMAT_2", "elastic", "elasticsearch"),
+            ("COMPRESSION", "gizp", "gzip"),
+            ("FLUSH", "adaptative", "adaptive"),
+            ("FLUSH", "periodic", "periodic:<ms>"),
+            ("MIN_LEVEL", "warning", "warn"),
+            ("LOG_LEVEL", "err", "error"),
+            ("TYPES", "platform, functions", "function"),
+            ("METHOD", "pot", "POST"),
+            ("API", "log", "logs"),
+            ("ENABLED", "flase", "false"),
+        ] {
+            let name = format!("{PREFIX}{name}");
+            let (_, told) = check(&[endpoint, second, (&name, given)]);
+            let [told] = &told[..] else {
+                panic!("{name}={given}: {told:?}");
+            };
+            let question = format!("(did you mean {expected}?)");
+            assert!(told.contains(&question), "{name}={given}: {told}");
+        }
+        for (name, given) in [
+            ("BROOKLET_TOKEN", "x"),
+            ("BROOKLET_API_TOKEN", "x"),
+            ("BROOKLET_FORMAT", "xml"),
+            ("BROOKLET_FLUSH", "sometimes"),
+            ("BROOKLET_FLUSH", "periodic:soon"),
+            ("BROOKLET_TYPES", "metrics"),
+        ] {
+            let (_, told) = check(&[endpoint, (name, given)]);
+            assert!(!told.concat().contains("mean"), "{name}={given}: {told:?}");
+            assert_eq!(told.len(), 1, "{name}={given}: {told:?}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Never,
         reach: Reach::Own,
         parse: |value, settings| {
-            (settings.headers, settings.bad_parts) = values::headers(value);
+            settings.headers = settings.parts(values::headers(value));
             Ok(())
         },
     },
@@ -87,7 +87,7 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Whole,
         reach: Reach::Own,
         parse: |value, settings| {
-            (settings.encode.names, settings.bad_parts) = values::pairs(value);
+            settings.encode.names = settings.parts(values::pairs(value));
             Ok(())
         },
     },
@@ -159,7 +159,7 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Whole,
         reach: Reach::Own,
         parse: |value, settings| {
-            (settings.include, settings.bad_parts) = pattern::list(value);
+            settings.include = settings.parts(pattern::list(value));
             Ok(())
         },
     },
@@ -170,7 +170,7 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Whole,
         reach: Reach::Own,
         parse: |value, settings| {
-            (settings.exclude, settings.bad_parts) = pattern::list(value);
+            settings.exclude = settings.parts(pattern::list(value));
             Ok(())
         },
     },
@@ -190,6 +190,7 @@ pub const OPTIONS: &[Opt] = &[
         reach: Reach::Inherited,
         parse: |value, settings| {
             (settings.redact, settings.bad_parts) = Redact::parse(value);
+            settings.has_good_parts = settings.redact.names().next().is_some();
             Ok(())
         },
     },
@@ -240,7 +241,7 @@ pub const OPTIONS: &[Opt] = &[
         show: Show::Whole,
         reach: Reach::Inherited,
         parse: |value, settings| {
-            (settings.tags, settings.bad_parts) = values::pairs(value);
+            settings.tags = settings.parts(values::pairs(value));
             Ok(())
         },
     },

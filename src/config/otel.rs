@@ -2,6 +2,7 @@
 //!
 //! They count only where `BROOKLET_ENDPOINT` is not set: headers for one destination must not reach another.
 
+use super::problem::other_parts;
 use super::{ENDPOINT, PREFIX, Problem, Settings, values};
 use crate::config::Environment;
 use crate::encode::{self, Format};
@@ -37,8 +38,9 @@ pub(super) fn apply(
     settings.format = settings.format.or_else(|| protocol(environment, problems));
     if let Some((name, value)) = variable(environment, "HEADERS") {
         let (headers, bad) = values::headers(value);
+        let taken = other_parts(!headers.is_empty());
         for why in bad {
-            problems.push(problem(&name, &why, "its other parts"));
+            problems.push(problem(&name, &why, taken));
         }
         for (name, value) in headers {
             let same = |(known, _): &values::Pair| known.eq_ignore_ascii_case(&name);
@@ -241,7 +243,7 @@ mod tests {
             told,
             [
                 "OTEL_EXPORTER_OTLP_PROTOCOL is \"grpc\": must be http/protobuf or http/json; taken instead: http/protobuf",
-                "OTEL_EXPORTER_OTLP_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: its other parts",
+                "OTEL_EXPORTER_OTLP_HEADERS: must be name=value,name=value, and part 1 is not; taken instead: none",
                 "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION is \"br\": must be one of gzip, none; taken instead: gzip",
                 "OTEL_EXPORTER_OTLP_CERTIFICATE is \"/nowhere.pem\": No such file or directory (os error 2); taken instead: none",
                 "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: a certificate of our own is never shown; taken instead: none",

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::place;
+use super::{nearest, place};
 use crate::cadence::Strategy;
 use crate::diag;
 use crate::encode::{self, Format};
@@ -19,25 +19,24 @@ pub(super) type Pair = (String, String);
 
 /// One of some words, in any case.
 pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Parsed<T> {
-    let at = word_at(value, &mut words.iter().map(|(word, _)| *word))?;
-    let found = words.get(at);
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let found = words.get(word_at(value, &names)?);
     // It is one of them.
     found.map(|(_, meaning)| *meaning).ok_or_else(String::new)
 }
 
 /// Where a word stands among some, in any case; the code for each kind of what words mean would be as large as this.
-fn word_at(value: &str, words: &mut dyn Iterator<Item = &str>) -> Parsed<usize> {
-    let mut why = "must be one of ".to_owned();
-    for (at, word) in words.enumerate() {
-        if word.eq_ignore_ascii_case(value) {
-            return Ok(at);
-        }
-        if at > 0 {
-            why.push_str(", ");
-        }
-        why.push_str(word);
-    }
-    Err(why)
+fn word_at(value: &str, words: &[&str]) -> Parsed<usize> {
+    let at = words
+        .iter()
+        .position(|word| word.eq_ignore_ascii_case(value));
+    at.ok_or_else(|| none_of(value, words))
+}
+
+/// What is wrong with a value that is none of these words.
+fn none_of(value: &str, words: &[&str]) -> String {
+    let question = nearest::question(value, words);
+    format!("must be one of {}{question}", words.join(", "))
 }
 
 /// A whole number within bounds.
@@ -65,7 +64,11 @@ pub(super) fn strategy(value: &str) -> Parsed<Strategy> {
         ("end", Strategy::End),
         ("next", Strategy::Next),
     ];
-    word(value, &words).map_err(|_| "must be adaptive, end, next or periodic:<ms>".to_owned())
+    word(value, &words).map_err(|_| {
+        let words = ["adaptive", "end", "next", "periodic:<ms>"];
+        let question = nearest::question(value, &words);
+        format!("must be adaptive, end, next or periodic:<ms>{question}")
+    })
 }
 
 /// A port; 9001 is the platform's own.
@@ -95,7 +98,8 @@ pub(super) fn endpoint(value: &str) -> Parsed<String> {
 /// A format that is not told by a scheme.
 pub(super) fn format(value: &str) -> Parsed<&'static Format> {
     let formats = || encode::FORMATS.iter().filter(|format| !format.scheme);
-    let at = word_at(value, &mut formats().map(|format| format.name))?;
+    let names: Vec<&str> = formats().map(|format| format.name).collect();
+    let at = word_at(value, &names)?;
     formats().nth(at).ok_or_else(String::new)
 }
 
@@ -165,7 +169,11 @@ pub(super) fn types(value: &str) -> Parsed<Types> {
             "platform" => types.platform = true,
             "function" => types.function = true,
             "extension" => types.extension = true,
-            _ => return Err("must be some of platform, function, extension".to_owned()),
+            name => {
+                let question = nearest::question(name, &["platform", "function", "extension"]);
+                let must = "must be some of platform, function, extension";
+                return Err(format!("{must}{question}"));
+            }
         }
     }
     Ok(types)

@@ -2,9 +2,10 @@
 //!
 //! Our own options win over every one of them.
 
-use super::{ENDPOINT, Environment, Settings, values};
+use super::{ENDPOINT, Environment, Lane, PREFIX, Settings, values};
 use crate::aws::sigv4::encoded;
 use crate::encode::{self, Format};
+use crate::flush::LaneOptions;
 use crate::http;
 use crate::process::Identity;
 
@@ -35,7 +36,7 @@ const OWN: [Own; 4] = [
         endpoint: ("", "https://log-api.newrelic.com"),
     },
     Own {
-        format: "honeycomb",
+        format: HONEYCOMB,
         key: "LIBHONEY_API_KEY",
         index: "LIBHONEY_DATASET",
         endpoint: ("LIBHONEY_API_HOST", "https://api.honeycomb.io"),
@@ -48,11 +49,17 @@ const OWN: [Own; 4] = [
     },
 ];
 
+/// Where Honeycomb's other tools find the key, which is not read.
+const HONEYCOMB_KEY: &str = "HONEYCOMB_API_KEY";
+
 /// The format of Datadog.
 const DATADOG: &str = "datadog";
 
 /// The format of New Relic.
 const NEW_RELIC: &str = "newrelic";
+
+/// The format of Honeycomb.
+const HONEYCOMB: &str = "honeycomb";
 
 /// Where New Relic is for the keys of the EU, which begin with these letters.
 const NEW_RELIC_EU: (&str, &str) = ("eu", "https://log-api.eu.newrelic.com");
@@ -107,6 +114,49 @@ pub(super) fn fill(settings: &mut Settings, environment: &Environment, destinati
     }
 }
 
+/// What is to be set for a vendor's key that is there, where a destination of this format gets none, and where logs then go without an endpoint.
+fn unread(environment: &Environment, format: &str) -> Option<(String, String)> {
+    let is_set = |own: &&Own| own.format != format && environment.get(own.key).is_some();
+    let (key, how, own) = match OWN.iter().find(is_set) {
+        Some(own) => (own.key, "is read", own),
+        None => (
+            environment.get(HONEYCOMB_KEY).map(|_| HONEYCOMB_KEY)?,
+            "goes into BROOKLET_API_KEY,",
+            OWN.iter().find(|own| own.format == HONEYCOMB)?,
+        ),
+    };
+    let what = format!("{key} {how} with {PREFIX}FORMAT={}", own.format);
+    let told = match own.endpoint {
+        ("", default) => format!("{default} then"),
+        (variable, default) => format!("{variable} then, or {default}"),
+    };
+    Some((what, told))
+}
+
+/// What is said where there is no endpoint at all.
+pub(super) fn no_endpoint(environment: &Environment) -> String {
+    match unread(environment, "") {
+        Some((what, told)) => format!("{ENDPOINT} is not set; {what}, and the endpoint is {told}"),
+        None => format!(
+            "{ENDPOINT} is not set: it says where logs go, as https://host/path or s3://bucket"
+        ),
+    }
+}
+
+/// What is to be said where the first destination gets no key although a vendor's is set.
+#[must_use]
+pub fn unread_key(environment: &Environment, lane: &Lane) -> Option<String> {
+    let LaneOptions {
+        destination: to,
+        format,
+        ..
+    } = &lane.flush.lane;
+    // Beside the type of the content and what the format wants.
+    let has_key = to.aws.is_some() || to.headers.len() > 1 + format.headers.len();
+    let (what, _) = unread(environment, format.name)?;
+    (lane.destination == 1 && !has_key).then_some(what)
+}
+
 /// Adds the tags of Datadog's variables whose names are not taken: the owner's come first, and `DD_ENV` before `DD_TAGS`.
 fn datadog_tags(settings: &mut Settings, environment: &Environment) {
     let tags = environment.get("DD_TAGS").unwrap_or_default();
@@ -143,7 +193,7 @@ pub(super) fn url(
 ) -> String {
     let index = encode.index.as_deref();
     match format.name {
-        "honeycomb" => {
+        HONEYCOMB => {
             let known = [&identity.service_name, &identity.function_name];
             let known = || known.into_iter().find_map(|name| name.as_deref());
             let dataset = index.or_else(known).unwrap_or(UNNAMED);
@@ -256,6 +306,34 @@ mod tests {
                 expected,
                 "{format} {given}"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_that_nothing_reads_yet_is_told_with_what_it_needs() {
+        for (format, key, expected) in [
+            (
+                "",
+                "DD_API_KEY",
+                "DD_API_KEY is read with BROOKLET_FORMAT=datadog|DD_SITE then, or datadoghq.com",
+            ),
+            (
+                "json",
+                "NEW_RELIC_LICENSE_KEY",
+                "NEW_RELIC_LICENSE_KEY is read with BROOKLET_FORMAT=newrelic|https://log-api.newrelic.com then",
+            ),
+            (
+                "honeycomb",
+                "HONEYCOMB_API_KEY",
+                "HONEYCOMB_API_KEY goes into BROOKLET_API_KEY, with BROOKLET_FORMAT=honeycomb|LIBHONEY_API_HOST then, or https://api.honeycomb.io",
+            ),
+            ("axiom", "AXIOM_TOKEN", ""),
+            ("", "DD_SITE", ""),
+        ] {
+            let environment = Environment::of(&[(key, "k")]);
+            let told = unread(&environment, format);
+            let told = told.map(|(what, endpoint)| format!("{what}|{endpoint}"));
+            assert_eq!(told.unwrap_or_default(), expected, "{format} {key}");
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) const FORMAT: Format = Format {
     batch_records: 10_000,
     // A field's value; the record is little more than its one long field.
     record_bytes: 1_000_000,
-    is_host: |host| host.starts_with("api.") && host.ends_with(".axiom.co"),
+    hosts: &["api.axiom.co", "api.*.axiom.co"],
     encoder: |_| {
         Box::new(Object::styled(Style {
             names: &[("timestamp", "_time")],

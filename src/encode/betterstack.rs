@@ -9,7 +9,7 @@ pub(super) const FORMAT: Format = Format {
     batch_bytes: 10 * 1024 * 1024,
     // With the brackets around it.
     record_bytes: 10 * 1024 * 1024 - 2,
-    is_host: |host| host.ends_with(".betterstackdata.com") || host == "in.logs.betterstack.com",
+    hosts: &["*.betterstackdata.com", "in.logs.betterstack.com"],
     encoder: |_| {
         Box::new(Object::styled(Style {
             names: &[("timestamp", "dt")],

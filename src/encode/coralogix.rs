@@ -12,7 +12,7 @@ pub(super) const FORMAT: Format = Format {
     record_bytes: 2_000_000 - 2,
     // Not documented.
     gzip: false,
-    is_host: |host| host.starts_with("ingress.") && host.contains("coralogix"),
+    hosts: &["ingress.*coralogix*"],
     path: "/logs/v1/singles",
     encoder: |options| {
         Box::new(Coralogix {

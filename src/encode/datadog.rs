@@ -13,15 +13,13 @@ pub(super) const FORMAT: Format = Format {
     batch_bytes: 5_000_000,
     batch_records: 1000,
     record_bytes: 1_000_000,
-    is_host: |host| {
-        // Its sites; any other host that begins so would be given what a Datadog key opens.
-        host.strip_prefix("http-intake.logs.").is_some_and(|site| {
-            site == "ddog-gov.com"
-                || site == "datadoghq.eu"
-                || site == "datadoghq.com"
-                || site.ends_with(".datadoghq.com")
-        })
-    },
+    // Its sites; any other host that begins so would be given what a Datadog key opens.
+    hosts: &[
+        "http-intake.logs.datadoghq.com",
+        "http-intake.logs.*.datadoghq.com",
+        "http-intake.logs.datadoghq.eu",
+        "http-intake.logs.ddog-gov.com",
+    ],
     path: "/api/v2/logs",
     encoder: |options| {
         Box::new(Datadog {

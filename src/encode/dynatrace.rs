@@ -14,7 +14,7 @@ pub(super) const FORMAT: Format = Format {
     batch_records: 50_000,
     // With the brackets around it.
     record_bytes: 10_000_000 - 2,
-    is_host: |host| host.ends_with(".live.dynatrace.com"),
+    hosts: &["*.live.dynatrace.com"],
     path: "/api/v2/logs/ingest",
     encoder: |_| {
         Box::new(Object::styled(Style {

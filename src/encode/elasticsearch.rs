@@ -17,20 +17,18 @@ pub(super) const FORMAT: Format = Format {
     basic: true,
     // An answer of errors is then short enough to be read.
     batch_records: 2_000,
-    is_host: |host| {
-        [
-            ".es.amazonaws.com",
-            ".es.amazonaws.com.cn",
-            ".on.aws",
-            ".aoss.amazonaws.com",
-            ".aoss-fips.amazonaws.com",
-            ".found.io",
-            ".elastic-cloud.com",
-            ".elastic.co",
-        ]
-        .iter()
-        .any(|end| host.ends_with(end))
-    },
+    hosts: &[
+        "*.es.amazonaws.com",
+        "*.es.amazonaws.com.cn",
+        "*.aoss.amazonaws.com",
+        "*.aoss-fips.amazonaws.com",
+        // Not all of `.on.aws`: a function's own URL is there too.
+        "*.aos.*.on.aws",
+        "*.aoss.*.on.aws",
+        "*.found.io",
+        "*.elastic-cloud.com",
+        "*.elastic.co",
+    ],
     encoder: |options| Box::new(Elasticsearch::new(options)),
     ..Format::PLAIN
 };
@@ -249,10 +247,12 @@ mod tests {
 
     #[test]
     fn hosts_tell_the_format() {
-        let is_host = FORMAT.is_host;
+        let is_host = |host| FORMAT.is_host(host);
         assert!(is_host("search-x.eu-west-1.es.amazonaws.com"));
         assert!(is_host("search-x.aos.eu-west-1.on.aws"));
         assert!(is_host("id.us-east-1.aoss-fips.amazonaws.com"));
+        assert!(is_host("x.aoss.eu-west-1.on.aws"));
+        assert!(!is_host("x.lambda-url.eu-west-1.on.aws"));
         assert!(is_host("my.es.us-east-1.aws.found.io"));
         assert!(!is_host("elastic.co.example.com"));
     }

@@ -12,7 +12,7 @@ pub(super) const FORMAT: Format = Format {
     key_header: ("x-honeycomb-team", ""),
     batch_bytes: 5_000_000,
     record_bytes: 1_000_000,
-    is_host: |host| host.starts_with("api.") && host.ends_with(".honeycomb.io"),
+    hosts: &["api.honeycomb.io", "api.*.honeycomb.io"],
     encoder: |_| {
         Box::new(Honeycomb(Object::styled(Style {
             names: &[("timestamp", ""), ("service_name", "service.name")],

@@ -21,7 +21,7 @@ pub(super) const FORMAT: Format = Format {
     // The line itself must not be longer.
     record_bytes: 256 * 1024,
     path: "/loki/api/v1/push",
-    is_host: |host| host.starts_with("logs-") && host.ends_with(".grafana.net"),
+    hosts: &["logs-*.grafana.net"],
     encoder: |options| Box::new(Loki::new(options)),
     ..Format::PLAIN
 };

@@ -126,8 +126,8 @@ pub struct Format {
     pub record_bytes: usize,
     /// Whether the destination takes gzip.
     pub gzip: bool,
-    /// Whether a host is the vendor's, so that the endpoint alone tells the format.
-    pub is_host: fn(&str) -> bool,
+    /// The vendor's hosts, so that the endpoint alone tells the format; `*` stands for any letters, or none.
+    pub hosts: &'static [&'static str],
     /// The path that the vendor fixes, for an endpoint that has none; empty if there is none to complete.
     pub path: &'static str,
     /// Whether a key that is `user:password` goes as such, in the header of HTTP's basic authentication.
@@ -156,13 +156,36 @@ impl Format {
         batch_records: 10_000,
         record_bytes: usize::MAX,
         gzip: true,
-        is_host: |_| false,
+        hosts: &[],
         path: "",
         basic: false,
         scheme: false,
         replaces: false,
         encoder: |options| Box::new(object::Object::new(options)),
     };
+}
+
+impl Format {
+    /// Whether a host, in lower case, is the vendor's.
+    fn is_host(&self, host: &str) -> bool {
+        self.hosts.iter().any(|pattern| is_like(host, pattern))
+    }
+}
+
+/// Whether a host is what a pattern with `*` stands for.
+fn is_like(host: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let (Some(mut rest), last) = (host.strip_prefix(first), parts.next_back()) else {
+        return false;
+    };
+    for part in parts {
+        let Some((_, behind)) = rest.split_once(part) else {
+            return false;
+        };
+        rest = behind;
+    }
+    last.map_or(rest.is_empty(), |last| rest.ends_with(last))
 }
 
 /// What makes fragments a payload.
@@ -215,7 +238,7 @@ pub const DEFAULT: &Format = &json::FORMAT;
 /// The format that a host tells.
 #[must_use]
 pub fn of_host(host: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| (format.is_host)(host))
+    FORMATS.iter().find(|format| format.is_host(host))
 }
 
 /// The format that the scheme of a URL tells.
@@ -251,4 +274,39 @@ pub fn shown(written: &'static Format) -> &'static Format {
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_letters() {
+        for (pattern, host, expected) in [
+            ("api.x.io", "api.x.io", true),
+            ("api.x.io", "api.x.io.evil", false),
+            ("api.*.x.io", "api.eu.x.io", true),
+            ("api.*.x.io", "api.x.io", false),
+            ("api.*.x.io", "apix.eu.x.io", false),
+            ("*.x.io", "a.b.x.io", true),
+            ("*.x.io", "x.io", false),
+            ("*.x.io", "a.x.io.evil", false),
+            ("otlp*", "otlp", true),
+            ("otlp*", "otlp-eu.x", true),
+            ("otlp*", "an-otlp", false),
+            (
+                "logs.*.amazonaws.com*",
+                "logs.eu-west-1.amazonaws.com",
+                true,
+            ),
+            ("logs.*.amazonaws.com*", "logs.eu.amazonaws.com.cn", true),
+            ("in.*coralogix*", "in.eu2.coralogix.com", true),
+            ("in.*coralogix*", "in.coralogix.in", true),
+            ("in.*coralogix*", "in.com", false),
+            ("*a*a", "a", false),
+            ("*a*a", "aa", true),
+        ] {
+            assert_eq!(is_like(host, pattern), expected, "{host} {pattern}");
+        }
+    }
 }

@@ -17,10 +17,11 @@ pub(super) const FORMAT: Format = Format {
     key_header: ("api-key", ""),
     batch_bytes: PAYLOAD_BYTES,
     record_bytes: PAYLOAD_BYTES - COMMON_BYTES,
-    is_host: |host| {
-        host.contains("log-api.")
-            && (host.ends_with(".newrelic.com") || host.ends_with(".nr-data.net"))
-    },
+    hosts: &[
+        "*log-api.newrelic.com",
+        "*log-api.*.newrelic.com",
+        "*log-api.*.nr-data.net",
+    ],
     path: "/log/v1",
     encoder: |_| {
         Box::new(NewRelic {

@@ -17,7 +17,7 @@ pub(super) const FORMAT: Format = Format {
     key_header: ("authorization", "Splunk "),
     record_bytes: 1_000_000,
     path: "/services/collector/event",
-    is_host: |host| host.ends_with(".splunkcloud.com"),
+    hosts: &["*.splunkcloud.com"],
     encoder: |options| Box::new(Splunk::new(options)),
     ..Format::PLAIN
 };

@@ -6,8 +6,8 @@ use crate::model;
 use crate::sink::absent::Refusing;
 use crate::sink::script::{Reply, Script};
 use crate::sink::{Sink, tls};
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run of the binary left behind.
@@ -234,6 +234,53 @@ pub(crate) fn check_lines(options: &[(&str, &str)], lines: &str) -> Ran {
     ran(child.wait_with_output().unwrap())
 }
 
+/// A check whose standard input is open and silent, once it has said that it waits for its end.
+fn waiting_check(url: &str) -> (Child, ChildStdin) {
+    let mut child = Command::new(binary())
+        .arg("--check")
+        .env_clear()
+        .env("BROOKLET_ENDPOINT", url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let stderr = child.stderr.take().unwrap();
+    BufReader::new(stderr).read_line(&mut said).unwrap();
+    assert!(
+        said.contains("standard input") && said.contains("</dev/null"),
+        "{said}"
+    );
+    assert!(child.try_wait().unwrap().is_none(), "it did not wait");
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+#[test]
+fn check_says_what_it_waits_for_where_its_input_is_silent() {
+    let sink = Sink::ok();
+    let url = sink.url("/logs");
+    // A writer that is slow is one all the same.
+    let (child, mut stdin) = waiting_check(&url);
+    stdin.write_all(b"late\n").unwrap();
+    drop(stdin);
+    let slow = ran(child.wait_with_output().unwrap());
+    assert_eq!(slow.code, 0, "{slow:?}");
+    assert_eq!(
+        final_records(&slow),
+        [r#"{"type":"function","message":"late"}"#]
+    );
+    assert_eq!(sink.received().len(), 0, "a probe was sent all the same");
+    // And one that writes nothing leaves no lines.
+    let (child, stdin) = waiting_check(&url);
+    drop(stdin);
+    assert_eq!(ran(child.wait_with_output().unwrap()).code, 0);
+    assert_eq!(sink.received().len(), 1);
+    // Where nobody waits nothing is said.
+    assert_eq!(check(&[("BROOKLET_ENDPOINT", &url)]).stderr, "");
+}
+
 /// The final records that a check shows, without their ids and their identity.
 fn final_records(ran: &Ran) -> Vec<String> {
     let shown = ran.stdout.lines().filter_map(|line| {
@@ -389,6 +436,37 @@ fn check_joins_lines_and_samples_them_as_a_function_s() {
         ],
         "{ran:?}"
     );
+}
+
+#[test]
+fn check_says_that_a_line_of_no_request_is_not_sampled() {
+    let (_sink, url) = unasked();
+    let id = "4b142fc3-17b8-4cdb-a46b-a8dbe7918715";
+    let started = format!(
+        r#"{{"time":"2031-05-20T00:00:00.000Z","type":"platform.start","record":{{"requestId":"{id}","version":"1"}}}}"#
+    );
+    let own = format!(r#"{{"requestId":"{id}","message":"its own"}}"#);
+    let told = "kept: BROOKLET_SAMPLE goes by the request id, and it has none";
+    let dropped = "dropped by BROOKLET_SAMPLE";
+    for (lines, sample, expected) in [
+        ("plain\n".to_owned(), "0", told),
+        ("plain\n".to_owned(), "1", "kept"),
+        (format!("{own}\n"), "0", dropped),
+        (format!("{started}\nplain\n"), "0", dropped),
+        (format!("{started}\nplain\n"), "0.999999999", "kept"),
+    ] {
+        let options = [
+            ("BROOKLET_ENDPOINT", url.as_str()),
+            ("BROOKLET_SAMPLE", sample),
+        ];
+        let ran = check_lines(&options, &lines);
+        let last = ran.stdout.lines().rfind(|line| line.starts_with("line "));
+        let (_, what) = last.expect("a line").split_at(13);
+        assert_eq!(what, expected, "{lines}{sample}: {ran:?}");
+    }
+    let second = [("BROOKLET_ENDPOINT_2", &*url), ("BROOKLET_SAMPLE_2", "0.5")];
+    let ran = check_lines(&second, "plain\n");
+    assert!(ran.stdout.contains(": BROOKLET_SAMPLE_2 goes"), "{ran:?}");
 }
 
 #[test]

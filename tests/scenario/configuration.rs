@@ -1,5 +1,6 @@
 //! Options as an owner gives them: good, bad, absent, secret.
 
+use super::command_line::check;
 use crate::harness::Scenario;
 use crate::lambda::api;
 use crate::lambda::function::Invocation;
@@ -65,6 +66,28 @@ fn all_bad_values_are_named_together() {
     for (name, given, _) in BAD.iter().filter(|(_, given, _)| *given != "sometimes") {
         assert!(said.contains(&format!("BROOKLET_{name}")), "{name}: {said}");
         assert!(said.contains(given), "{given}: {said}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_nearly_an_option_is_asked_about() {
+    for (name, meant) in [
+        ("BROOKLET_COMPRESION", "BROOKLET_COMPRESSION"),
+        ("BROOKLET_ENDPIONT_2", "BROOKLET_ENDPOINT_2"),
+    ] {
+        let sink = Sink::ok();
+        let mut run = Scenario::with(&sink).env(name, "x").start();
+        run.invoke(&Invocation::lines(2));
+        run.finish_conserved(&sink);
+        let [said] = &run.stderr()[..] else {
+            panic!("{}", run.printed());
+        };
+        let question = format!("did you mean {meant}?");
+        assert!(said.contains(name) && said.contains(&question), "{said}");
+        let endpoint = sink.url("/logs");
+        let ran = check(&[("BROOKLET_ENDPOINT", &endpoint), (name, "x")]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains(&question), "{ran:?}");
     }
 }
 
@@ -138,6 +161,54 @@ fn without_an_endpoint_it_is_inert_and_says_so_in_one_line() {
         );
         assert!(run.lambda.calls_to(api::TELEMETRY).is_empty());
     }
+}
+
+#[test]
+fn a_vendors_key_alone_is_told_what_it_needs() {
+    for (key, format) in [
+        ("DD_API_KEY", "datadog"),
+        ("NEW_RELIC_LICENSE_KEY", "newrelic"),
+        ("LIBHONEY_API_KEY", "honeycomb"),
+        ("HONEYCOMB_API_KEY", "honeycomb"),
+        ("AXIOM_TOKEN", "axiom"),
+    ] {
+        let mut run = Scenario::bare().alone().env(key, "key-of-gold").start();
+        run.invoke(&Invocation::lines(2));
+        run.finish();
+        let [said] = &run.stderr()[..] else {
+            panic!("{}", run.printed());
+        };
+        let ran = check(&[(key, "key-of-gold")]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let format = format!("BROOKLET_FORMAT={format}");
+        for told in [said, &ran.stdout] {
+            for part in ["BROOKLET_ENDPOINT is not set", key, &format] {
+                assert!(told.contains(part), "{part} is not in {told}");
+            }
+            assert!(!told.contains("of-gold"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn check_says_that_a_vendors_key_is_not_sent() {
+    let sink = Sink::ok();
+    let endpoint = sink.url("/logs");
+    let to_sink = ("BROOKLET_ENDPOINT", &*endpoint);
+    let key = ("DD_API_KEY", "key-of-gold");
+    let note = "DD_API_KEY is read with BROOKLET_FORMAT=datadog";
+    for (more, noted) in [
+        (("BROOKLET_FORMAT", "ndjson"), true),
+        (("BROOKLET_FORMAT", "datadog"), false),
+        (("BROOKLET_API_KEY", "own"), false),
+        (("BROOKLET_HEADERS", "x-key=own"), false),
+    ] {
+        let ran = check(&[to_sink, key, more]);
+        assert_eq!(ran.code, 0, "it is no mistake: {ran:?}");
+        assert_eq!(ran.stdout.contains(note), noted, "{more:?}: {ran:?}");
+        assert!(!ran.stdout.contains("of-gold"), "{ran:?}");
+    }
+    assert_eq!(sink.received().len(), 4);
 }
 
 #[test]

@@ -22,9 +22,7 @@ pub(super) const PROTOBUF: Format = Format {
         separator: "",
         tail: "",
     },
-    is_host: |host| {
-        host.starts_with("otlp") || (host.starts_with("logs.") && host.contains(".amazonaws.com"))
-    },
+    hosts: &["otlp*", "logs.*.amazonaws.com*"],
     path: PATH,
     encoder: |_| Box::new(Otlp::new(false)),
     ..Format::PLAIN
