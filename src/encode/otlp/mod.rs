@@ -68,8 +68,8 @@ const TIME: Field = Field(1, ",\"timeUnixNano\":\"");
 const SEVERITY_NUMBER: Field = Field(2, ",\"severityNumber\":");
 /// Of a record: its level in words.
 const SEVERITY_TEXT: Field = Field(3, ",\"severityText\":");
-/// Of a record: what was logged.
-const BODY: Field = Field(5, ",\"body\":");
+/// Of a record: what was logged, a message.
+const BODY: Field = Field(5, ",\"body\":{");
 /// Of a record.
 const ATTRIBUTES: Field = Field(6, ",\"attributes\":");
 /// Of a record.

@@ -315,7 +315,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A value.
+    /// A value; the field's name has the brace.
     pub(super) fn value(&mut self, field: &Field, value: &Any<'_>) {
         let bytes = match value {
             // As it is without escapes, with what stands before it.
@@ -324,7 +324,12 @@ impl<'a> Wire<'a> {
             Any::Json(json) if json.len() > 0x7f => json.len(),
             _ => 0,
         };
-        let message = self.open(field, bytes);
+        let message = if self.json {
+            self.name(field);
+            Mark(0, 0)
+        } else {
+            self.open_first(field, bytes)
+        };
         self.any(value);
         self.close(message);
     }
