@@ -3,8 +3,7 @@
 //! A call must hold its events in the order of their times, and no more than 24 hours of them.
 
 use super::object::{Object, decimal, millis, string};
-use super::quote;
-use super::room::Room;
+use super::quote::quote;
 use super::{Encode, Format, Frame, LEFT_OUT, Options};
 use crate::process::{Identity, Record};
 
@@ -39,8 +38,6 @@ struct CloudWatch {
     object: Object,
     /// What stands before the first event.
     head: Vec<u8>,
-    /// The end of a message: the fields that are the same for every record, and the brace, as they stand in a string.
-    end: Vec<u8>,
 }
 
 impl CloudWatch {
@@ -55,7 +52,6 @@ impl CloudWatch {
         Self {
             object: Object::new(options),
             head,
-            end: b"}\"}".to_vec(),
         }
     }
 }
@@ -72,9 +68,6 @@ fn time_of(event: &[u8]) -> u64 {
 impl Encode for CloudWatch {
     fn identify(&mut self, identity: &Identity) {
         self.object.identify(identity);
-        self.end.clear();
-        quote::inside(&mut Room::new(&mut self.end), self.object.identity());
-        self.end.extend_from_slice(b"}\"}");
     }
 
     fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -82,21 +75,10 @@ impl Encode for CloudWatch {
         decimal(out, millis(record));
         out.extend_from_slice(b",\"message\":");
         let from = out.len();
-        self.object.fields(record, out);
-        let mut end = self.end.as_slice();
-        match out.get_mut(from) {
-            Some(comma) => *comma = b'{',
-            // The owner left out all that differs.
-            None => {
-                self.object.encode(record, out);
-                end = b"\"}";
-            }
-        }
+        self.object.encode(record, out);
         let message = out.split_off(from);
-        let mut room = Room::new(out);
-        room.put(*b"\"");
-        quote::inside(&mut room, &message);
-        room.copy(end);
+        quote(out, &message);
+        out.push(b'}');
     }
 
     fn surround(&self, frame: &Frame, _bytes: usize, head: &mut Vec<u8>, tail: &mut Vec<u8>) {

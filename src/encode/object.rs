@@ -225,7 +225,7 @@ fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
 }
 
 /// The keys of an object as fields; `None` if it must stay one.
-#[cfg_attr(brooklet_hot, optimize(speed))]
+#[inline(never)]
 fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
     // Names as they are written; only where one has an escape must they be read.
     let (mut known, mut escaped) = (Vec::with_capacity(16), false);
@@ -262,24 +262,20 @@ fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
         let close = walk.at() == from + key.len() + 2;
         let value = walk.value();
         room.copy(prefix);
-        room.put(*b".");
+        room.copy(b".");
         // Most stand as they are to be written.
-        let field = if close { walk.since(from) } else { value };
-        if !close {
+        let field = if close {
+            walk.since(from)
+        } else {
             room.copy(key.as_bytes());
-            room.put(*b"\":");
-        }
+            room.copy(b"\":");
+            value
+        };
+        let from = room.at();
+        room.copy(field.as_bytes());
         if matches!(first, b'{' | b'[') && memchr::memchr2(b'\n', b'\r', field.as_bytes()).is_some()
         {
-            for byte in field.bytes() {
-                room.put([if matches!(byte, b'\n' | b'\r') {
-                    b' '
-                } else {
-                    byte
-                }]);
-            }
-        } else {
-            room.copy(field.as_bytes());
+            one_line(room.since(from));
         }
     }
 }
@@ -385,7 +381,12 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     if value.starts_with('"') || memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
         return;
     }
-    for byte in out.iter_mut().skip(from) {
+    one_line(out.get_mut(from..).unwrap_or_default());
+}
+
+/// Puts a space in the place of every line end.
+fn one_line(json: &mut [u8]) {
+    for byte in json {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
         }

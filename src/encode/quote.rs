@@ -21,19 +21,22 @@ const WINDOW_BYTES: usize = 2 * BLOCK_BYTES + 8;
 
 /// The same without the quotes around it.
 #[cfg_attr(brooklet_hot, optimize(speed))]
-pub(super) fn inside(room: &mut Room<'_>, json: &[u8]) {
+fn inside(room: &mut Room<'_>, json: &[u8]) {
     for block in json.chunks(BLOCK_BYTES) {
         let Some(window) = room.next::<WINDOW_BYTES>() else {
             return;
         };
         let (mut rest, mut at) = (block, 0);
-        while let Some((word, behind)) = rest.split_first_chunk() {
-            at = escape(window, at, u64::from_le_bytes(*word), 8);
+        while !rest.is_empty() {
+            let (word, count, behind) = match rest.split_first_chunk() {
+                Some((word, behind)) => (u64::from_le_bytes(*word), 8, behind),
+                None => {
+                    let last = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+                    (rest.iter().rfold(0, last), rest.len(), &[][..])
+                }
+            };
+            at = escape(window, at, word, count);
             rest = behind;
-        }
-        if !rest.is_empty() {
-            let last = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
-            at = escape(window, at, rest.iter().rfold(0, last), rest.len());
         }
         room.take(at);
     }
@@ -75,23 +78,24 @@ fn escape(window: &mut [u8; WINDOW_BYTES], at: usize, word: u64, count: usize) -
 
 /// Writes the inside of a JSON string as plain text.
 #[cfg_attr(brooklet_hot, optimize(speed))]
+#[inline(never)]
 pub(super) fn text(room: &mut Room<'_>, inside: &str) {
     let mut rest = inside.as_bytes();
-    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-        if let Some(place) = room.next() {
-            *place = *word;
-        }
-        let found = marks(u64::from_le_bytes(*word));
-        if found == 0 {
-            room.take(8);
-            rest = behind;
-            continue;
-        }
-        let plain = usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
-        room.take(plain);
-        rest = letter(room, inside, rest.get(plain..).unwrap_or_default());
-    }
     while !rest.is_empty() {
+        if let Some((word, behind)) = rest.split_first_chunk::<8>() {
+            if let Some(place) = room.next() {
+                *place = *word;
+            }
+            let found = marks(u64::from_le_bytes(*word));
+            if found == 0 {
+                room.take(8);
+                rest = behind;
+                continue;
+            }
+            let plain = usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+            room.take(plain);
+            rest = rest.get(plain..).unwrap_or_default();
+        }
         rest = letter(room, inside, rest);
     }
 }
@@ -99,20 +103,22 @@ pub(super) fn text(room: &mut Room<'_>, inside: &str) {
 /// Writes the letter that the rest of the inside of a string begins with, or the one that its escape stands for; gives back what is behind it.
 #[inline(always)]
 fn letter<'a>(room: &mut Room<'_>, inside: &str, rest: &'a [u8]) -> &'a [u8] {
-    let (byte, behind) = match rest {
-        [b'\\', b'n', behind @ ..] => (b'\n', behind),
-        [b'\\', b't', behind @ ..] => (b'\t', behind),
-        [b'\\', b'r', behind @ ..] => (b'\r', behind),
-        [b'\\', byte @ (b'"' | b'\\' | b'/'), behind @ ..] => (*byte, behind),
-        [b'\\', ..] => return rare(room, inside, rest),
-        [byte, behind @ ..] => (*byte, behind),
-        [] => return rest,
+    let Some(first) = rest.first() else {
+        return rest;
+    };
+    let (byte, count) = match (first, rest.get(1)) {
+        (b'\\', Some(b'n')) => (b'\n', 2),
+        (b'\\', Some(b't')) => (b'\t', 2),
+        (b'\\', Some(byte @ (b'"' | b'\\' | b'/'))) => (*byte, 2),
+        (b'\\', _) => return rare(room, inside, rest),
+        (byte, _) => (*byte, 1),
     };
     room.put([byte]);
-    behind
+    rest.get(count..).unwrap_or_default()
 }
 
-/// The same for an escape of any kind: both halves of a surrogate pair together.
+/// The same for an escape of any kind, which is rare: both halves of a surrogate pair together.
+#[inline(never)]
 fn rare<'a>(room: &mut Room<'_>, inside: &str, rest: &'a [u8]) -> &'a [u8] {
     let bytes = match rest {
         [

@@ -5,6 +5,9 @@
 /// What is made ahead, in bytes. An ordinary fragment with this behind it must be within what the buffer calls ordinary, or its segments would grow.
 const AHEAD_BYTES: usize = 512;
 
+/// What is copied without a call, in bytes.
+const SHORT_BYTES: usize = 64;
+
 /// What stands in room that is not used yet: to copy it is a call, to fill a vector a loop over bytes.
 static AHEAD: [u8; AHEAD_BYTES] = [0; AHEAD_BYTES];
 
@@ -48,6 +51,11 @@ impl<'a> Room<'a> {
         }
     }
 
+    /// What was written from a place on, to be changed.
+    pub(super) fn since(&mut self, from: usize) -> &mut [u8] {
+        self.out.get_mut(from..self.at).unwrap_or_default()
+    }
+
     /// Moves what was written from a place on to another one, which is a few bytes before or behind it.
     #[cold]
     #[inline(never)]
@@ -60,12 +68,20 @@ impl<'a> Room<'a> {
         self.at = end;
     }
 
+    /// Makes more room ahead.
+    #[cold]
+    #[inline(never)]
+    fn more(&mut self) {
+        self.out.extend_from_slice(&AHEAD);
+    }
+
     /// Lends the next `N` bytes, of which no more than there are ahead; what of them was written must be [taken](Self::take).
     #[inline(always)]
     pub(super) fn next<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         const { assert!(N <= AHEAD_BYTES, "it is not made ahead") };
-        if self.out.len() - self.at < N {
-            self.out.extend_from_slice(&AHEAD);
+        let ahead = self.out.get(self.at..);
+        if ahead.is_none_or(|ahead| ahead.len() < N) {
+            self.more();
         }
         self.out.get_mut(self.at..)?.first_chunk_mut()
     }
@@ -94,43 +110,50 @@ impl<'a> Room<'a> {
     /// Copies bytes, whose number is not known before.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn copy(&mut self, bytes: &[u8]) {
-        // The first and the last ones, which may be the same in part: most are short, and to call what copies any number costs more.
-        match bytes.len() {
+        let count = bytes.len();
+        if count > SHORT_BYTES {
+            return self.copy_long(bytes);
+        }
+        let Some(place) = self.next::<SHORT_BYTES>() else {
+            return;
+        };
+        // The first and the last ones, which may be the same in part: to call what copies any number costs more.
+        match count {
             0 => {}
             1..=3 => {
-                for byte in bytes {
-                    self.put([*byte]);
-                }
+                let byte = |at: usize| [bytes.get(at).copied().unwrap_or_default()];
+                store(place, 0, byte(0));
+                store(place, count / 2, byte(count / 2));
+                store(place, count - 1, byte(count - 1));
             }
-            4..=8 => self.both_ends::<4, 8>(bytes),
-            9..=16 => self.both_ends::<8, 16>(bytes),
-            17..=32 => self.both_ends::<16, 32>(bytes),
-            33..=64 => self.both_ends::<32, 64>(bytes),
-            count => {
-                match self.out.get_mut(self.at..self.at + count) {
-                    Some(place) => place.copy_from_slice(bytes),
-                    None => {
-                        self.out.truncate(self.at);
-                        self.out.extend_from_slice(bytes);
-                    }
-                }
-                self.take(count);
-            }
+            4..=8 => both_ends::<4>(place, bytes),
+            9..=16 => both_ends::<8>(place, bytes),
+            17..=32 => both_ends::<16>(place, bytes),
+            _ => both_ends::<32>(place, bytes),
         }
+        self.take(count);
     }
 
-    /// Copies bytes of which there are at least `N`, and at most twice as many, which is `M`.
-    #[inline(always)]
-    fn both_ends<const N: usize, const M: usize>(&mut self, bytes: &[u8]) {
-        if let (Some(first), Some(last), Some(place)) = (
-            bytes.first_chunk::<N>(),
-            bytes.last_chunk::<N>(),
-            self.next::<M>(),
-        ) {
-            store(place, 0, *first);
-            store(place, bytes.len() - N, *last);
+    /// The same for many.
+    #[inline(never)]
+    fn copy_long(&mut self, bytes: &[u8]) {
+        match self.out.get_mut(self.at..self.at + bytes.len()) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => {
+                self.out.truncate(self.at);
+                self.out.extend_from_slice(bytes);
+            }
         }
         self.take(bytes.len());
+    }
+}
+
+/// Puts bytes of which there are at least `N`, and at most twice as many.
+#[inline(always)]
+fn both_ends<const N: usize>(place: &mut [u8; SHORT_BYTES], bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        store(place, 0, *first);
+        store(place, bytes.len() - N, *last);
     }
 }
 

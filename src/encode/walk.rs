@@ -102,34 +102,36 @@ impl<'a> Walk<'a> {
     pub(super) fn string_here(&mut self) -> Quoted<'a> {
         let text = self.text;
         let from = self.at + 1;
-        let (mut to, mut plain) = (from, true);
-        loop {
-            let rest = text.as_bytes().get(to..).unwrap_or_default();
-            if let Some((word, _)) = rest.split_first_chunk() {
+        let mut rest = text.as_bytes().get(from..).unwrap_or_default();
+        let mut plain = true;
+        let to = loop {
+            while let Some((word, behind)) = rest.split_first_chunk() {
                 let found = marks(u64::from_le_bytes(*word));
-                if found == 0 {
-                    to += 8;
-                    continue;
+                if found != 0 {
+                    let before = usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+                    rest = rest.get(before..).unwrap_or_default();
+                    break;
                 }
-                to += usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+                rest = behind;
             }
-            match text.as_bytes().get(to) {
-                Some(b'"') => {
+            match rest {
+                [b'"', ..] => {
+                    let to = text.len() - rest.len();
                     self.at = to + 1;
-                    break;
+                    break to;
                 }
-                Some(b'\\') => {
+                [b'\\', _, behind @ ..] => {
                     plain = false;
-                    to += 2;
+                    rest = behind;
                 }
-                Some(_) => to += 1,
-                None => {
+                [_, behind @ ..] => rest = behind,
+                [] => {
                     self.stop();
-                    (to, plain) = (from, true);
-                    break;
+                    plain = true;
+                    break from;
                 }
             }
-        }
+        };
         Quoted {
             text,
             from,
@@ -152,7 +154,6 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the object or list that comes next.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn whole(&mut self) -> &'a str {
         let (from, mut depth) = (self.at, 0_u32);
         while let Some(byte) = self.next() {
@@ -174,7 +175,6 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes any value that comes next.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn value(&mut self) -> &'a str {
         let first = self.next();
         let from = self.at;

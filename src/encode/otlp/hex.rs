@@ -3,12 +3,11 @@
 /// A word with one in each byte.
 const ONES: u64 = u64::MAX / 255;
 
-/// So many times eight digits, the first ones in the highest bytes and letters made small; `None` if there are more or fewer, or others.
+/// Takes eight digits for each word, the first ones into its highest bytes and letters made small; `None` if there are more or fewer, or others.
 #[cfg_attr(brooklet_hot, optimize(speed))]
-pub(super) fn digits<const N: usize>(text: &str) -> Option<[u64; N]> {
-    let mut words = [0; N];
+pub(super) fn digits(text: &str, words: &mut [u64]) -> Option<()> {
     let mut rest = text.as_bytes();
-    for word in &mut words {
+    for word in words {
         let (eight, behind) = rest.split_first_chunk()?;
         let given = u64::from_be_bytes(*eight);
         let halves = halves(given);
@@ -21,7 +20,7 @@ pub(super) fn digits<const N: usize>(text: &str) -> Option<[u64; N]> {
         }
         (*word, rest) = (digits, behind);
     }
-    rest.is_empty().then_some(words)
+    rest.is_empty().then_some(())
 }
 
 /// The bytes that eight digits stand for.
@@ -50,23 +49,24 @@ fn letters(digits: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Option<[u8; 4]> {
+        let mut word = [0];
+        digits(text, &mut word)?;
+        let [word] = word;
+        assert_eq!(word.to_be_bytes(), text.to_ascii_lowercase().as_bytes());
+        Some(bytes(word))
+    }
+
     #[test]
     fn digits_are_read_and_nothing_else_is() {
         for byte in 0..=255_u8 {
-            let [read] = digits(&format!("00{byte:02x}{byte:02X}ff")).expect("digits");
-            let written = format!("00{byte:02x}{byte:02x}ff");
-            assert_eq!(read.to_be_bytes(), written.as_bytes());
-            assert_eq!(bytes(read), [0, byte, byte, 0xff]);
+            let text = format!("00{byte:02x}{byte:02X}ff");
+            assert_eq!(read(&text), Some([0, byte, byte, 0xff]));
             let letter = char::from(byte);
-            let read: Option<[u64; 1]> = digits(&format!("0000000{letter}"));
-            let read = read.map(|[word]| u32::from_be_bytes(bytes(word)));
-            assert_eq!(read, letter.to_digit(16), "{letter}");
+            let last = read(&format!("0000000{letter}")).map(u32::from_be_bytes);
+            assert_eq!(last, letter.to_digit(16), "{letter}");
         }
-        assert_eq!(digits::<1>("0000000"), None);
-        assert_eq!(digits::<1>("000000000"), None);
-        assert_eq!(
-            digits("0123456789ABCDEF").map(|[_, last]| bytes(last)),
-            Some([0x89, 0xab, 0xcd, 0xef])
-        );
+        assert_eq!(read("0000000"), None);
+        assert_eq!(read("000000000"), None);
     }
 }

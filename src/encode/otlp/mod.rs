@@ -45,37 +45,37 @@ pub(super) const JSON: Format = Format {
 const PATH: &str = "/v1/logs";
 
 /// Of the message that a payload is: who logs, with its records.
-const RESOURCE_LOGS: Field = Field(1, "\"resourceLogs\":");
+const RESOURCE_LOGS: Field = Field(1, ",\"resourceLogs\":");
 /// Of who logs: its attributes.
-const RESOURCE: Field = Field(1, "\"resource\":");
+const RESOURCE: Field = Field(1, ",\"resource\":");
 /// Of who logs: its records by what wrote them.
-const SCOPE_LOGS: Field = Field(2, "\"scopeLogs\":");
+const SCOPE_LOGS: Field = Field(2, ",\"scopeLogs\":");
 /// Of the records: what wrote them.
-const SCOPE: Field = Field(1, "\"scope\":");
+const SCOPE: Field = Field(1, ",\"scope\":");
 /// Of the records: each.
-const LOG_RECORDS: Field = Field(2, "\"logRecords\":");
+const LOG_RECORDS: Field = Field(2, ",\"logRecords\":");
 /// Of who logs.
-const RESOURCE_ATTRIBUTES: Field = Field(1, "\"attributes\":");
+const RESOURCE_ATTRIBUTES: Field = Field(1, ",\"attributes\":");
 /// Of what wrote them.
-const SCOPE_NAME: Field = Field(1, "\"name\":");
+const SCOPE_NAME: Field = Field(1, ",\"name\":");
 /// Of what wrote them.
-const SCOPE_VERSION: Field = Field(2, "\"version\":");
+const SCOPE_VERSION: Field = Field(2, ",\"version\":");
 /// Of a record: the event's time.
-const TIME: Field = Field(1, "\"timeUnixNano\":");
+const TIME: Field = Field(1, ",\"timeUnixNano\":\"");
 /// Of a record: its level.
-const SEVERITY_NUMBER: Field = Field(2, "\"severityNumber\":");
+const SEVERITY_NUMBER: Field = Field(2, ",\"severityNumber\":");
 /// Of a record: its level in words.
-const SEVERITY_TEXT: Field = Field(3, "\"severityText\":");
-/// Of a record: what was logged.
-const BODY: Field = Field(5, "\"body\":");
+const SEVERITY_TEXT: Field = Field(3, ",\"severityText\":");
+/// Of a record: what was logged, a message.
+const BODY: Field = Field(5, ",\"body\":{");
 /// Of a record.
-const ATTRIBUTES: Field = Field(6, "\"attributes\":");
+const ATTRIBUTES: Field = Field(6, ",\"attributes\":");
 /// Of a record.
-const TRACE_ID: Field = Field(9, "\"traceId\":");
+const TRACE_ID: Field = Field(9, ",\"traceId\":\"");
 /// Of a record.
-const SPAN_ID: Field = Field(10, "\"spanId\":");
+const SPAN_ID: Field = Field(10, ",\"spanId\":\"");
 /// Of a record: when we got it.
-const OBSERVED: Field = Field(11, "\"observedTimeUnixNano\":");
+const OBSERVED: Field = Field(11, ",\"observedTimeUnixNano\":\"");
 
 /// What a record takes in protobuf, so that it is nearly always written where it stays: a length of two bytes.
 const ORDINARY_BYTES: usize = 500;
@@ -96,8 +96,6 @@ struct Otlp {
     levels: [Vec<u8>; Level::ALL.len()],
     /// The attributes of what a function logs, up to its type.
     function: Vec<u8>,
-    /// The attribute of the cold start that is none, and of the one that is.
-    cold_starts: [Vec<u8>; 2],
     /// The attributes of [`IDS`] up to their texts.
     ids: [Vec<u8>; 2],
 }
@@ -105,32 +103,30 @@ struct Otlp {
 impl Otlp {
     /// An encoder that knows nobody.
     fn new(json: bool) -> Self {
+        let mut scope = Vec::new();
+        let mut wire = Wire::new(json, &mut scope);
+        let message = wire.open(&SCOPE, 0);
+        wire.plain(&SCOPE_NAME, env!("CARGO_PKG_NAME"));
+        wire.plain(&SCOPE_VERSION, env!("CARGO_PKG_VERSION"));
+        wire.close(message);
+        drop(wire);
         let mut encoder = Self {
             json,
             resource: Vec::new(),
-            scope: written(json, |wire| {
-                let message = wire.open(&SCOPE, 0);
-                wire.plain(&SCOPE_NAME, env!("CARGO_PKG_NAME"));
-                wire.plain(&SCOPE_VERSION, env!("CARGO_PKG_VERSION"));
-                wire.close(message);
-            }),
+            scope,
             levels: Level::ALL.map(|level| {
                 let (number, word) = severity(level);
-                written(json, |wire| {
+                written(json, &|wire| {
                     wire.number(&SEVERITY_NUMBER, number);
                     wire.plain(&SEVERITY_TEXT, word);
                 })
             }),
-            function: written(json, |wire| {
+            function: written(json, &|wire| {
                 wire.list(&ATTRIBUTES);
                 wire.pair(&ATTRIBUTES, "type", &Any::Clean("function"));
             }),
-            cold_starts: [false, true].map(|truth| {
-                let name = "faas.coldstart";
-                written(json, |wire| wire.pair(&ATTRIBUTES, name, &Any::Bool(truth)))
-            }),
             ids: IDS.map(|name| {
-                written(json, |wire| {
+                written(json, &|wire| {
                     wire.begin_text(&ATTRIBUTES, name, 0);
                 })
             }),
@@ -217,8 +213,7 @@ impl Encode for Otlp {
             wire.known(&ATTRIBUTES, (request, request_head), id);
         }
         if let Some(cold_start) = record.cold_start {
-            let [no, yes] = &self.cold_starts;
-            wire.part(if cold_start { yes } else { no });
+            wire.pair(&ATTRIBUTES, "faas.coldstart", &Any::Bool(cold_start));
         }
         if let Some(id) = record.tenant_id {
             wire.pair(&ATTRIBUTES, "aws.lambda.tenant_id", &Any::Text(id));
@@ -247,7 +242,9 @@ impl Encode for Otlp {
         wire.end_list();
         if let Some(trace_id) = trace_id {
             wire.id(&TRACE_ID, &trace_id);
-            if let Some(span_id) = record.span_id.and_then(hex::digits::<2>) {
+            let mut span_id = [0; 2];
+            let read = record.span_id.and_then(|id| hex::digits(id, &mut span_id));
+            if read.is_some() {
                 wire.id(&SPAN_ID, &span_id);
             }
         }
@@ -279,10 +276,12 @@ impl Encode for Otlp {
     }
 }
 
-/// What is written of a message by itself.
-fn written(json: bool, write: impl FnOnce(&mut Wire<'_>)) -> Vec<u8> {
-    let mut out = Vec::new();
+/// What is written of a message by itself, with a comma in JSON.
+fn written(json: bool, write: &dyn Fn(&mut Wire<'_>)) -> Vec<u8> {
+    // So that there is something before it.
+    let mut out = b" ".to_vec();
     write(&mut Wire::new(json, &mut out));
+    out.remove(0);
     out
 }
 
@@ -307,8 +306,11 @@ fn severity(level: Level) -> (u8, &'static str) {
 #[cfg_attr(brooklet_hot, optimize(speed))]
 fn trace_id(root: &str) -> Option<[u64; 4]> {
     let (time, own) = root.strip_prefix("1-")?.split_at_checked(8)?;
-    let ([first], [a, b, c]) = (hex::digits(time)?, hex::digits(own.strip_prefix("-")?)?);
-    Some([first, a, b, c])
+    let mut id = [0; 4];
+    let [first, rest @ ..] = &mut id;
+    hex::digits(time, std::slice::from_mut(first))?;
+    hex::digits(own.strip_prefix("-")?, rest)?;
+    Some(id)
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ pub(super) fn write(wire: &mut Wire<'_>, json: &str) {
 }
 
 /// Writes the value that comes next.
-#[cfg_attr(brooklet_hot, optimize(speed))]
 fn value(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
     match simple(walk, depth) {
         Some(value) => wire.any(&value),
@@ -25,13 +24,18 @@ fn value(walk: &mut Walk<'_>, wire: &mut Wire<'_>, depth: u32) {
 }
 
 /// Takes the value that comes next, if it is not one that holds others.
-#[inline(always)]
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn simple<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<Any<'a>> {
     match walk.next() {
         Some(b'"') => Some(text(walk.string())),
         Some(b'{' | b'[') if depth < DEPTH_MAX => None,
         Some(b'{' | b'[') => Some(Any::Plain(walk.whole())),
-        _ => Some(scalar(walk.token())),
+        _ => {
+            let token = walk.token();
+            let small = (1..=18).contains(&token.len());
+            let whole = Some(token).filter(|_| small).and_then(whole);
+            Some(whole.map_or_else(|| scalar(token), Any::Int))
+        }
     }
 }
 
@@ -98,7 +102,7 @@ fn elements(walk: &mut Walk<'_>, wire: &mut Wire<'_>, object: bool, depth: u32) 
 }
 
 /// A number or a word; `null` is a value with nothing in it.
-#[cfg_attr(brooklet_hot, optimize(speed))]
+#[inline(never)]
 fn scalar(token: &str) -> Any<'_> {
     match token {
         "true" | "false" => Any::Bool(token == "true"),
@@ -111,14 +115,30 @@ fn scalar(token: &str) -> Any<'_> {
     }
 }
 
+/// A whole number that is not negative, nor so large that its digits must be looked at.
+#[cfg_attr(brooklet_hot, optimize(speed))]
+fn whole(token: &str) -> Option<i64> {
+    let mut sum = 0;
+    for byte in token.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + i64::from(digit);
+    }
+    Some(sum)
+}
+
 /// A number with a fraction or an exponent, if it is within what a double can tell from nothing and from infinity.
 fn double(token: &str) -> Option<f64> {
     let at = token
         .bytes()
         .position(|b| matches!(b, b'.' | b'e' | b'E'))?;
     let number: f64 = token.parse().ok()?;
-    let digits = token.split(['e', 'E']).next().unwrap_or_default();
-    let is_zero = || at > 0 && !digits.bytes().any(|b| matches!(b, b'1'..=b'9'));
+    let is_zero = || {
+        let mut digits = token.bytes().take_while(|b| !matches!(b, b'e' | b'E'));
+        at > 0 && !digits.any(|b| matches!(b, b'1'..=b'9'))
+    };
     let held = number.is_finite() && (number != 0.0 || is_zero());
     held.then_some(number)
 }

@@ -2,16 +2,17 @@
 //!
 //! It knows how a field is written and not which ones there are; JSON itself is read in [`value`](super::value).
 
+mod pair;
+
 use std::borrow::Cow;
 
 use super::super::object;
 use super::super::quote::text;
-use super::super::room::{Room, digits, lend, store};
-use super::super::walk::Quoted;
+use super::super::room::{Room, digits};
 use super::{hex, value};
 use crate::parse;
 
-/// A field of a message: its number in protobuf, and its name in JSON with quotes and colon.
+/// A field of a message: its number in protobuf, and what stands before its value in JSON, with a comma.
 #[derive(Debug)]
 pub(super) struct Field(pub(super) u8, pub(super) &'static str);
 
@@ -23,26 +24,23 @@ const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
 
 /// Of a name with a value.
-const KEY: Field = Field(1, "\"key\":");
+const KEY: Field = Field(1, ",\"key\":");
 /// Of a name with a value.
-const VALUE: Field = Field(2, "\"value\":");
+const VALUE: Field = Field(2, ",\"value\":");
 /// Of a value.
-const STRING: Field = Field(1, "\"stringValue\":");
+const STRING: Field = Field(1, ",\"stringValue\":");
 /// Of a value.
-const BOOL: Field = Field(2, "\"boolValue\":");
+const BOOL: Field = Field(2, ",\"boolValue\":");
 /// Of a value.
-const INT: Field = Field(3, "\"intValue\":");
+const INT: Field = Field(3, ",\"intValue\":");
 /// Of a value.
-const DOUBLE: Field = Field(4, "\"doubleValue\":");
+const DOUBLE: Field = Field(4, ",\"doubleValue\":");
 /// Of a value: several without names.
-const ARRAY: Field = Field(5, "\"arrayValue\":");
+const ARRAY: Field = Field(5, ",\"arrayValue\":");
 /// Of a value: several with names.
-const FIELDS: Field = Field(6, "\"kvlistValue\":");
+const FIELDS: Field = Field(6, ",\"kvlistValue\":");
 /// Of several values: each.
-pub(super) const VALUES: Field = Field(1, "\"values\":");
-
-/// What a name with a text takes in JSON where protobuf has lengths of one byte for it, and what is put behind it.
-const TEXT_PAIR_BYTES: usize = 0x7f + 38 + 16;
+pub(super) const VALUES: Field = Field(1, ",\"values\":");
 
 /// What a value may be.
 #[derive(Debug)]
@@ -93,38 +91,35 @@ impl<'a> Wire<'a> {
         self.room.copy(bytes);
     }
 
-    /// A field that was written before, alone.
+    /// A field that was written before, alone; in JSON with a comma.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn part(&mut self, field: &[u8]) {
         if self.json {
-            self.comma();
+            self.item(field);
+        } else {
+            self.copy(field);
         }
-        self.copy(field);
     }
 
     /// What stands before a field's value in JSON.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn name(&mut self, field: &Field) {
-        self.comma();
-        self.copy(field.1.as_bytes());
+        self.item(field.1.as_bytes());
     }
 
-    /// A comma in JSON, but before the first of an object or a list.
-    #[inline(always)]
-    fn comma(&mut self) {
-        if !matches!(self.room.last(), None | Some(b'{' | b'[')) {
-            self.room.put(*b",");
-        }
+    /// What begins with a comma in JSON, without it where it is the first of an object or a list.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn item(&mut self, text: &[u8]) {
+        let first = matches!(self.room.last(), None | Some(b'{' | b'['));
+        self.copy(text.get(usize::from(first)..).unwrap_or_default());
     }
 
     /// What stands before a field's value in protobuf.
-    #[inline(always)]
     fn tag(&mut self, field: &Field, kind: u8) {
         self.room.put([field.0 << 3 | kind]);
     }
 
     /// A number in protobuf.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     fn varint(&mut self, mut number: u64) {
         while number > 0x7f {
             self.room.put([number.to_le_bytes()[0] | 0x80]);
@@ -141,7 +136,6 @@ impl<'a> Wire<'a> {
     }
 
     /// Begins a message that stands for itself in JSON, and takes about so many bytes in protobuf.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_first(&mut self, field: &Field, bytes: usize) -> Mark {
         if self.json {
             self.room.put(*b"{");
@@ -158,7 +152,7 @@ impl<'a> Wire<'a> {
     /// Begins a message that is an element of a list.
     pub(super) fn open_item(&mut self, field: &Field) -> Mark {
         if self.json {
-            self.comma();
+            self.item(b",");
         }
         self.open_first(field, 0)
     }
@@ -172,19 +166,17 @@ impl<'a> Wire<'a> {
     }
 
     /// Begins the values that are all of a value, with names or without, which take about so many bytes in protobuf.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn open_values(&mut self, names: bool, bytes: usize) -> Mark {
         match (self.json, names) {
             (false, true) => return self.open_first(&FIELDS, bytes),
             (false, false) => return self.open_first(&ARRAY, bytes),
-            (true, true) => self.room.put(*b"\"kvlistValue\":{\"values\":["),
-            (true, false) => self.room.put(*b"\"arrayValue\":{\"values\":["),
+            (true, true) => self.copy(b"\"kvlistValue\":{\"values\":["),
+            (true, false) => self.copy(b"\"arrayValue\":{\"values\":["),
         }
         Mark(0, 0)
     }
 
     /// Ends them.
-    #[inline(always)]
     pub(super) fn close_values(&mut self, mark: Mark) {
         if self.json {
             return self.room.put(*b"]}");
@@ -229,19 +221,18 @@ impl<'a> Wire<'a> {
     pub(super) fn list(&mut self, field: &Field) {
         if self.json {
             self.name(field);
-            self.room.put(*b"[");
+            self.copy(b"[");
         }
     }
 
     /// Ends a list.
     pub(super) fn end_list(&mut self) {
         if self.json {
-            self.room.put(*b"]");
+            self.copy(b"]");
         }
     }
 
-    /// A time, if there is one.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
+    /// A time, if there is one; the field's name has the first quote.
     pub(super) fn nanoseconds(&mut self, field: &Field, ns: u64) {
         if ns == 0 {
             return;
@@ -252,19 +243,13 @@ impl<'a> Wire<'a> {
         }
         self.name(field);
         // Whole milliseconds, as nearly all are, in fewer divisions.
-        let whole = ns.is_multiple_of(1_000_000);
-        let (digits, from) = digits(if whole { ns / 1_000_000 } else { ns });
-        let Some(room) = self.room.next::<48>() else {
-            return;
-        };
-        room[0] = b'"';
-        store(room, 1, digits);
-        room.copy_within(1 + from..21, 1);
-        let at = 21 - from;
-        store(room, at, *b"000000\"");
-        let at = if whole { at + 7 } else { at + 1 };
-        store(room, at - 1, *b"\"");
-        self.room.take(at);
+        if ns.is_multiple_of(1_000_000) {
+            self.decimal(ns / 1_000_000);
+            self.copy(b"000000\"");
+        } else {
+            self.decimal(ns);
+            self.copy(b"\"");
+        }
     }
 
     /// A number in decimal.
@@ -284,16 +269,14 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A trace's or a span's id, eight digits a word.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
+    /// A trace's or a span's id, eight digits a word; the field's name has the first quote.
     pub(super) fn id(&mut self, field: &Field, digits: &[u64]) {
         if self.json {
             self.name(field);
-            self.room.put(*b"\"");
             for eight in digits {
                 self.room.put(eight.to_be_bytes());
             }
-            self.room.put(*b"\"");
+            self.copy(b"\"");
         } else {
             self.begin(field, 4 * digits.len());
             for eight in digits {
@@ -303,14 +286,13 @@ impl<'a> Wire<'a> {
     }
 
     /// The inside of a JSON string.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn text(&mut self, field: &Field, inside: &str) {
         if self.json {
             self.name(field);
-            self.room.put(*b"\"");
+            self.copy(b"\"");
             self.copy(inside.as_bytes());
-            self.room.put(*b"\"");
-        } else if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
+            self.copy(b"\"");
+        } else if !is_escaped(inside) {
             self.begin(field, inside.len());
             self.copy(inside.as_bytes());
         } else {
@@ -321,7 +303,6 @@ impl<'a> Wire<'a> {
     }
 
     /// Plain text.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn plain(&mut self, field: &Field, text: &str) {
         if self.json {
             self.name(field);
@@ -334,7 +315,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A value.
+    /// A value; the field's name has the brace.
     pub(super) fn value(&mut self, field: &Field, value: &Any<'_>) {
         let bytes = match value {
             // As it is without escapes, with what stands before it.
@@ -343,235 +324,14 @@ impl<'a> Wire<'a> {
             Any::Json(json) if json.len() > 0x7f => json.len(),
             _ => 0,
         };
-        let message = self.open(field, bytes);
+        let message = if self.json {
+            self.name(field);
+            Mark(0, 0)
+        } else {
+            self.open_first(field, bytes)
+        };
         self.any(value);
         self.close(message);
-    }
-
-    /// One of several values with names; a name that no JSON need escape.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
-        let text = match *value {
-            Any::Clean(text) => Some(text),
-            Any::Text(text) if self.json => Some(text),
-            Any::Plain(text) if !self.json => Some(text),
-            Any::Text(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => Some(text),
-            _ => None,
-        };
-        let begun = text.filter(|text| self.begin_text(list, key, text.len()));
-        if let Some(text) = begun {
-            self.copy(text.as_bytes());
-            self.end_text();
-        } else if !self.short_pair(list, key, value) {
-            self.long_pair(list, key, value);
-        }
-    }
-
-    /// A name with a text, both read just now: what most JSON is.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn text_pair(&mut self, key: Quoted<'_>, text: Quoted<'_>) {
-        let (key_bytes, text_bytes) = (key.count(), text.count());
-        let bytes = key_bytes + text_bytes + 6;
-        if bytes > 0x7f || key_bytes == 0 || !(self.json || key.plain && text.plain) {
-            return self.long_pair(&VALUES, key.inside(), &value::text(text));
-        }
-        let comma = self.json && !matches!(self.room.last(), None | Some(b'{' | b'['));
-        let Some(room) = self.room.next::<TEXT_PAIR_BYTES>() else {
-            return;
-        };
-        let at = if self.json {
-            room[0] = b',';
-            let from = usize::from(comma);
-            store(room, from, *b"{\"key\":\"");
-            let at = lend(room, from + 8, key.rest(), key_bytes);
-            store(room, at, *b"\",\"value\":{\"stringValue\":\"");
-            let at = lend(room, at + 26, text.rest(), text_bytes);
-            store(room, at, *b"\"}}");
-            at + 3
-        } else {
-            let (item, name) = (VALUES.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
-            store(room, 0, [item, small(bytes), name, small(key_bytes)]);
-            let at = lend(room, 4, key.rest(), key_bytes);
-            let (value, string) = (VALUE.0 << 3 | BYTES, STRING.0 << 3 | BYTES);
-            store(
-                room,
-                at,
-                [value, small(text_bytes + 2), string, small(text_bytes)],
-            );
-            lend(room, at + 4, text.rest(), text_bytes)
-        };
-        self.room.take(at);
-    }
-
-    /// Begins a pair whose value is text of so many bytes, which comes next; `false` if it would take more than its lengths have here.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn begin_text(&mut self, list: &Field, key: &str, bytes: usize) -> bool {
-        if self.json {
-            self.comma();
-            self.room.put(*b"{\"key\":\"");
-            self.copy(key.as_bytes());
-            self.room.put(*b"\",\"value\":{\"stringValue\":\"");
-            return true;
-        }
-        self.short(list, key, [STRING.0 << 3 | BYTES, small(bytes)], bytes)
-    }
-
-    /// Ends such a pair.
-    #[inline(always)]
-    pub(super) fn end_text(&mut self) {
-        if self.json {
-            self.room.put(*b"\"}}");
-        }
-    }
-
-    /// The same where what [`begin_text`](Self::begin_text) writes for no bytes was written before.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn begin_known(&mut self, head: &[u8], bytes: usize) -> bool {
-        if self.json {
-            self.comma();
-            self.copy(head);
-            return true;
-        }
-        let all = head.len() + bytes - 2;
-        if all > 0x7f {
-            return false;
-        }
-        let from = self.room.at();
-        self.copy(head);
-        let end = self.room.at();
-        self.room.set(from + 1, small(all));
-        self.room.set(end - 3, small(bytes + 2));
-        self.room.set(end - 1, small(bytes));
-        true
-    }
-
-    /// A pair whose beginning was written before and whose value is the inside of a JSON string.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn known(&mut self, list: &Field, (key, head): (&str, &[u8]), inside: &str) {
-        let plain = self.json || memchr::memchr(b'\\', inside.as_bytes()).is_none();
-        if plain && self.begin_known(head, inside.len()) {
-            self.copy(inside.as_bytes());
-            self.end_text();
-        } else {
-            self.long_pair(list, key, &Any::Text(inside));
-        }
-    }
-
-    /// The same of a record's id, which has two parts.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn uid(&mut self, list: &Field, (key, head): (&str, &[u8]), parts: (&str, u64)) {
-        let (environment, sequence) = parts;
-        let (digits, from) = digits(sequence);
-        let digits = digits.get(from..).unwrap_or_default();
-        if self.begin_known(head, environment.len() + 1 + digits.len()) {
-            self.copy(environment.as_bytes());
-            self.room.put(*b"-");
-            self.copy(digits);
-            self.end_text();
-        } else {
-            let id = format!("{environment}-{sequence}");
-            self.long_pair(list, key, &Any::Clean(&id));
-        }
-    }
-
-    /// The same for any name, as the inside of a JSON string.
-    pub(super) fn long_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) {
-        let marks = self.open_pair(list, key);
-        self.any(value);
-        self.close_pair(marks);
-    }
-
-    /// Writes a pair whose lengths take a byte each and whose value is a number, as nearly all are; `false` if it is not such.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn short_pair(&mut self, list: &Field, key: &str, value: &Any<'_>) -> bool {
-        let (field, mut rest) = match *value {
-            Any::Bool(truth) => (&BOOL, u64::from(truth)),
-            Any::Int(number) => (&INT, number.cast_unsigned()),
-            _ => return false,
-        };
-        if self.json {
-            let Any::Int(0..) = value else {
-                return false;
-            };
-            self.comma();
-            self.room.put(*b"{\"key\":\"");
-            self.copy(key.as_bytes());
-            self.room.put(*b"\",\"value\":{\"intValue\":\"");
-            self.decimal(rest);
-            self.room.put(*b"\"}}");
-            return true;
-        }
-        let (mut bytes, mut count) = ([0; 10], 0);
-        for byte in &mut bytes {
-            *byte = rest.to_le_bytes()[0] | 0x80;
-            count += 1;
-            rest >>= 7;
-            if rest == 0 {
-                *byte &= 0x7f;
-                break;
-            }
-        }
-        let [first, more @ ..] = bytes;
-        let begun = self.short(list, key, [field.0 << 3 | VARINT, first], count - 1);
-        if begun && count > 1 {
-            if let Some(place) = self.room.next() {
-                *place = more;
-            }
-            self.room.take(count - 1);
-        }
-        begun
-    }
-
-    /// Writes a pair in protobuf up to the first two bytes of its value, behind which come so many; `false` if that is too much.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn short(&mut self, list: &Field, key: &str, [tag, first]: [u8; 2], more: usize) -> bool {
-        let bytes = key.len() + more + 6;
-        // Protobuf leaves out what is as good as nothing.
-        if bytes > 0x7f || key.is_empty() {
-            return false;
-        }
-        let (item, name) = (list.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
-        self.room.put([item, small(bytes), name, small(key.len())]);
-        self.copy(key.as_bytes());
-        self.room
-            .put([VALUE.0 << 3 | BYTES, small(more + 2), tag, first]);
-        true
-    }
-
-    /// Begins a pair; its value comes next.
-    #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn open_pair(&mut self, list: &Field, key: &str) -> [Mark; 2] {
-        if self.json {
-            self.comma();
-            self.room.put(*b"{\"key\":\"");
-            self.copy(key.as_bytes());
-            self.room.put(*b"\",\"value\":{");
-            return [Mark(0, 0); 2];
-        }
-        let item = Mark(self.room.at() + 2, 1);
-        let is_short = key.len() <= 0x7f && memchr::memchr(b'\\', key.as_bytes()).is_none();
-        if is_short && !key.is_empty() {
-            let (list, name) = (list.0 << 3 | BYTES, KEY.0 << 3 | BYTES);
-            self.room.put([list, 0, name, small(key.len())]);
-            self.copy(key.as_bytes());
-        } else {
-            self.room.put([list.0 << 3 | BYTES, 0]);
-            // Protobuf leaves out what is as good as nothing.
-            if !key.is_empty() {
-                self.text(&KEY, key);
-            }
-        }
-        self.room.put([VALUE.0 << 3 | BYTES, 0]);
-        [item, Mark(self.room.at(), 1)]
-    }
-
-    /// Ends a pair.
-    pub(super) fn close_pair(&mut self, [item, value]: [Mark; 2]) {
-        if self.json {
-            return self.room.put(*b"}}");
-        }
-        self.close(value);
-        self.close(item);
     }
 
     /// What is in a value.
@@ -587,13 +347,13 @@ impl<'a> Wire<'a> {
             }
             Any::Bool(truth) => {
                 self.tag(&BOOL, VARINT);
-                self.room.put([u8::from(*truth)]);
+                self.copy(&[u8::from(*truth)]);
             }
             Any::Int(number) if self.json => {
                 self.name(&INT);
                 self.copy(if *number < 0 { b"\"-" } else { b"\"" });
                 self.decimal(number.unsigned_abs());
-                self.room.put(*b"\"");
+                self.copy(b"\"");
             }
             Any::Int(number) => {
                 self.tag(&INT, VARINT);
@@ -605,7 +365,7 @@ impl<'a> Wire<'a> {
             }
             Any::Double(number, _) => {
                 self.tag(&DOUBLE, FIXED64);
-                self.room.put(number.to_le_bytes());
+                self.copy(&number.to_le_bytes());
             }
             Any::Json(json) => value::write(self, json),
             Any::Fields(fields) => {
@@ -619,6 +379,12 @@ impl<'a> Wire<'a> {
             }
         }
     }
+}
+
+/// Whether there are escapes in the inside of a JSON string.
+#[inline(never)]
+fn is_escaped(inside: &str) -> bool {
+    memchr::memchr(b'\\', inside.as_bytes()).is_some()
 }
 
 /// A number of which one byte is enough.
