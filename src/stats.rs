@@ -3,7 +3,7 @@
 //! They are shared between the threads and only ever grow; nothing is decided by them, so relaxed order is enough.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One counter.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Stats {
             $($(#[$doc])+ pub $name: Counter,)+
+            /// Somebody has counted what is left at the end.
+            settled: AtomicBool,
         }
 
         impl Stats {
@@ -143,6 +145,12 @@ impl Stats {
         ended.fold(all, |open, (_, value)| open.saturating_sub(value))
     }
 
+    /// Whether the caller is the first who is to count what is left at the end; nobody else may, or it would be counted twice.
+    #[must_use]
+    pub fn settles(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
+    }
+
     /// The sum of all losses.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -181,6 +189,13 @@ mod tests {
             stats.losses().as_deref(),
             Some("refused=1 dropped_by_platform=7")
         );
+    }
+
+    #[test]
+    fn what_is_left_is_counted_by_one_alone() {
+        let stats = Stats::default();
+        assert!(stats.settles());
+        assert!(!stats.settles());
     }
 
     #[test]

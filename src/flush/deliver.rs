@@ -81,7 +81,10 @@ impl Lane {
                 break;
             }
         }
-        self.stats.dropped_at_shutdown.add(self.waiting());
+        // The main thread may have lost patience just now, and counted the same records.
+        if self.stats.settles() {
+            self.stats.dropped_at_shutdown.add(self.waiting());
+        }
     }
 
     /// The next payload, with what its format puts around the records within the limit.

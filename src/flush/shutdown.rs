@@ -25,10 +25,12 @@ impl Flusher {
         let caught = catch_unwind(AssertUnwindSafe(|| self.shut_down(deadline, reason)));
         if caught.is_err() {
             self.stats.panics.add(1);
-            let held = self.intake.held() + self.intake.lost();
-            self.stats
-                .dropped_at_shutdown
-                .add(self.lane.waiting() + held);
+            if self.stats.settles() {
+                let held = self.intake.held() + self.intake.lost();
+                self.stats
+                    .dropped_at_shutdown
+                    .add(self.lane.waiting() + held);
+            }
             self.link.report(Report::Finished);
         }
     }

@@ -129,8 +129,11 @@ fn advance(
 fn count_rest(lane: &LaneEnd, stats: &Stats, finished: bool) {
     if !finished {
         stats.received.add(lane.backlog.events_in_hand());
-        let open = usize::try_from(stats.open()).unwrap_or(usize::MAX);
-        stats.dropped_at_shutdown.add(open);
+        // It may have come to its own account just now.
+        if stats.settles() {
+            let open = usize::try_from(stats.open()).unwrap_or(usize::MAX);
+            stats.dropped_at_shutdown.add(open);
+        }
     }
     while let Some(body) = lane.left_body() {
         let left = parse::count(&body.bytes);
