@@ -24,7 +24,7 @@ pub(super) const FORMAT: Format = Format {
         "*.aoss-fips.amazonaws.com",
         // Not all of `.on.aws`: a function's own URL is there too.
         "*.aos.*.on.aws",
-        "*.aoss.*.on.aws",
+        "*.aoss*.*.on.aws",
         "*.found.io",
         "*.elastic-cloud.com",
         "*.elastic.co",
@@ -252,6 +252,7 @@ mod tests {
         assert!(is_host("search-x.aos.eu-west-1.on.aws"));
         assert!(is_host("id.us-east-1.aoss-fips.amazonaws.com"));
         assert!(is_host("x.aoss.eu-west-1.on.aws"));
+        assert!(is_host("x.aoss-fips.us-east-1.on.aws"));
         assert!(!is_host("x.lambda-url.eu-west-1.on.aws"));
         assert!(is_host("my.es.us-east-1.aws.found.io"));
         assert!(!is_host("elastic.co.example.com"));
