@@ -31,6 +31,9 @@ const ROOM_WAIT: Duration = Duration::from_millis(200);
 /// Buffers are made of such sizes, in bytes, so that one that was made for a body is large enough for one of nearly its size.
 const ROOM_STEP: usize = 4 * 1024;
 
+/// Smaller buffers are made of the very size that is asked for, in bytes.
+const ROUNDED_BYTES_MIN: usize = 64 * 1024;
+
 /// Threads that read bodies, the waiting one included.
 const THREADS_MAX: usize = 8;
 
@@ -326,7 +329,13 @@ fn read(body: &mut dyn Read, expected: usize, bytes: &mut Vec<u8>) -> End {
     };
     let expected = expected.min(BODY_BYTES_MAX);
     if bytes.capacity() < expected {
-        *bytes = vec![0; expected.next_multiple_of(ROOM_STEP)];
+        // A small one may have to wait for long among many, and takes no more than it needs.
+        let room = if expected < ROUNDED_BYTES_MIN {
+            expected
+        } else {
+            expected.next_multiple_of(ROOM_STEP)
+        };
+        *bytes = vec![0; room];
     }
     // What was in the buffer is written over as it is: to clear it first would take as long as to read.
     bytes.resize(expected, 0);

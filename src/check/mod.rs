@@ -99,10 +99,18 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
     let mut record = Vec::new();
     write_probe(&*readable, now_ms, &mut record);
     let url = &options.destination.url;
-    if config::is_secret(url) {
+    let is_secret = config::is_secret(url);
+    if is_secret {
         line(report, "endpoint", "a secret");
     } else {
         line(report, "endpoint", &http::shown_url(url));
+    }
+    let mut names = String::new();
+    for (name, _) in &options.destination.headers {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(name);
     }
     if let Some(late) = &options.late {
         match (late.make)(found) {
@@ -116,7 +124,7 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
             }
         }
     }
-    if let Some(aws) = &options.destination.aws {
+    if let Some(aws) = options.destination.aws.as_ref().filter(|_| !is_secret) {
         let (service, region) = (aws.signing.service, &aws.signing.region);
         let url = http::shown_url(&options.destination.url);
         line(
@@ -131,13 +139,6 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
         }
     }
     line(report, "format", options.format.name);
-    let mut names = String::new();
-    for (name, _) in &options.destination.headers {
-        if !names.is_empty() {
-            names.push_str(", ");
-        }
-        names.push_str(name);
-    }
     line(report, "headers", &names);
     let compression = if options.destination.gzip {
         "gzip"

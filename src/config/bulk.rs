@@ -2,7 +2,7 @@
 //!
 //! It must not take anything away from what the owner wrote.
 
-use super::Problem;
+use super::{Problem, references};
 use crate::encode::{self, Format};
 
 /// What the path ends with.
@@ -30,7 +30,8 @@ pub(super) fn url(
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(END).unwrap_or(path);
     // Nothing but scheme and host is left.
-    if path.matches('/').count() < 3 && encode.index.is_none() {
+    let is_known = !references::is_secret(given);
+    if is_known && path.matches('/').count() < 3 && encode.index.is_none() {
         problems.push(Problem {
             what: format!(
                 "{variable} is not set, and the {what}'s path names no index either: every record will be refused"

@@ -13,7 +13,7 @@ use crate::diag::DESTINATIONS_MAX;
 use crate::encode::{self, Format};
 use crate::flush::{self, Fallback, LaneOptions};
 use crate::http;
-use crate::process::Identity;
+use crate::process::{Identity, Redact};
 use crate::send;
 
 /// What an option's value holds for, where there are several destinations.
@@ -126,6 +126,13 @@ pub(super) fn protection<'a>(
     let first = variable(option.name, 1);
     let inherits = option.name == "REDACT" && own != first && !bad_parts.is_empty();
     environment.get(&first).filter(|_| inherits)
+}
+
+/// Whether a destination's own value needs that [protection], whatever the first destination's value is.
+pub(super) fn is_protected(environment: &Environment, option: &Opt, own: &str) -> bool {
+    let is_own = option.name == "REDACT" && own != variable(option.name, 1);
+    let value = environment.get(own).filter(|_| is_own);
+    value.is_some_and(|value| !Redact::parse(value).1.is_empty())
 }
 
 /// Whether a destination after the first is there.

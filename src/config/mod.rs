@@ -239,6 +239,8 @@ pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) 
     if let Ok(config) = &mut config {
         references.keep_all_back(config, age, environment);
     }
+    // What is not known yet is set all the same.
+    problems.retain(|problem| !references.is_missed(&problem.what));
     (config, problems)
 }
 
@@ -641,6 +643,22 @@ mod tests {
         let budget = |lane: &Lane| lane.flush.budget.as_millis();
         assert_eq!(each(&config, budget), [(1, 77), (2, 77), (4, 77)]);
         assert_eq!(config.types, ["platform", "function", "extension"]);
+    }
+
+    #[test]
+    fn a_slip_waits_for_the_secret_that_masks_in_its_place() {
+        for (own, waits) in [("card,emial", true), ("card,email", false)] {
+            let environment = Environment::of(&[
+                ("BROOKLET_ENDPOINT", "http://h/"),
+                ("BROOKLET_REDACT", "ssm:/redact"),
+                ("BROOKLET_ENDPOINT_2", "http://h2/"),
+                ("BROOKLET_REDACT_2", own),
+            ]);
+            let (config, _) = load(&environment);
+            let lanes = config.expect("usable").lanes;
+            let late = lanes.last().and_then(|lane| lane.flush.lane.late.as_ref());
+            assert_eq!(late.is_some_and(|late| late.shapes), waits, "{own}");
+        }
     }
 
     #[test]

@@ -135,11 +135,26 @@ impl References {
         let mut read = Vec::new();
         for option in OPTIONS.iter().filter(|_| !self.shapes.is_empty()) {
             let (name, _) = lanes::source(environment, option.name, option.reach, destination);
-            if self.shapes.iter().any(|(known, _)| *known == name) {
+            let is_shape = |name: &str| self.shapes.iter().any(|(known, _)| known == name);
+            let first = lanes::variable(option.name, 1);
+            let protects = is_shape(&first) && lanes::is_protected(environment, option, &name);
+            if is_shape(&name) {
                 read.push(name);
+            } else if protects {
+                read.push(first);
             }
         }
         read
+    }
+
+    /// Whether a problem is only that an option whose value is a secret seems not to be set.
+    pub(super) fn is_missed(&self, problem: &str) -> bool {
+        let mut names = self.shapes.iter().map(|(name, _)| name.as_str());
+        names.any(|name| {
+            problem
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(" is not set"))
+        })
     }
 
     /// Keeps back what lanes cannot have yet, and says how it is made.
@@ -272,9 +287,15 @@ impl Maker {
     }
 }
 
-/// What must not be shown of a secret, the longest first: of a URL also the path and its parts, which servers repeat by themselves.
+/// What must not be shown of a secret, the longest first: of a list also its parts and their values, of a URL also the path and its parts, which servers repeat by themselves.
 fn shapes(value: &str) -> Vec<String> {
     let mut shapes = vec![value.to_owned()];
+    for part in value.split(',').filter(|_| value.contains([',', '='])) {
+        shapes.push(part.trim().to_owned());
+        if let Some((_, own)) = part.split_once('=') {
+            shapes.push(own.trim().to_owned());
+        }
+    }
     if http::usable_url(value).is_ok() {
         let http::Target { path, .. } = http::Target::of(value);
         for part in [path, path.trim_matches('/')]
@@ -476,10 +497,8 @@ mod tests {
             assert_eq!(header(name), Some(value), "{name}");
         }
         assert_eq!(to.url, "https://h/x");
-        assert!(
-            to.hidden
-                .ends_with(&["k", "x=%41,y", "c"].map(str::to_owned))
-        );
+        let hidden = ["k", "x=%41,y", "x=%41", "%41", "y", "c"];
+        assert!(to.hidden.ends_with(&hidden.map(str::to_owned)));
         let fallback = fallback.expect("it is still there").destination;
         assert_eq!(fallback.hidden, to.hidden);
         assert!(

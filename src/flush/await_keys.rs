@@ -53,7 +53,7 @@ impl Flusher {
         if self.lane.keys.are_shaping() {
             self.lane.breaker.lift();
             self.await_keys(deadline);
-            while let Some(body) = self.early.pop_front() {
+            while let Some(body) = self.next_early() {
                 self.drop_late(body);
             }
         }

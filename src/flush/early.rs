@@ -13,10 +13,25 @@ impl Flusher {
         unborn || self.lane.keys.are_shaping()
     }
 
+    /// Puts a body aside, and lets the main thread see how much lies there: it must be counted if this thread does not come to its end.
+    pub(super) fn put_aside(&mut self, body: Body) {
+        self.aside = self.aside.saturating_add(parse::count(&body.bytes));
+        self.early.push_back(body);
+        self.link.put_aside(self.aside);
+    }
+
+    /// The oldest body that was put aside.
+    pub(super) fn next_early(&mut self) -> Option<Body> {
+        let body = self.early.pop_front()?;
+        self.aside = self.aside.saturating_sub(parse::count(&body.bytes));
+        self.link.put_aside(self.aside);
+        Some(body)
+    }
+
     /// Takes the bodies that were put aside, if they need not wait any more.
     pub(super) fn take_early(&mut self) {
         while !self.must_wait()
-            && let Some(body) = self.early.pop_front()
+            && let Some(body) = self.next_early()
         {
             self.take(body);
         }

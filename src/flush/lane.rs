@@ -264,6 +264,11 @@ impl Lane {
         self.breaker.has_failed() && !(self.cut && self.breaker.is_long())
     }
 
+    /// Whether the secrets without which no record can be made are worth waiting for.
+    pub(super) fn may_be_shaped_soon(&self) -> bool {
+        self.awaits_keys() && !self.is_paused()
+    }
+
     /// An invocation was held for this destination, in vain if that took all the time there was.
     pub(super) fn was_waited_for(&mut self, in_vain: bool) {
         if in_vain {

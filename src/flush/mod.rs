@@ -6,6 +6,7 @@
 mod await_keys;
 mod deliver;
 mod early;
+mod hold;
 mod intake;
 mod keys;
 mod lane;
@@ -97,6 +98,8 @@ pub struct Flusher {
     intake: Intake,
     /// Batches that must wait for the first invocation, or for secrets.
     early: VecDeque<Body>,
+    /// The events in them.
+    aside: usize,
     /// Events before the body in hand that there was no room for.
     skipped: u64,
     /// Where records go.
@@ -152,6 +155,7 @@ impl Flusher {
             link,
             stats,
             early: VecDeque::new(),
+            aside: 0,
             skipped: 0,
             lane,
             held: None,
@@ -239,7 +243,7 @@ impl Flusher {
             self.lane.identify(&self.identity);
         }
         // Whoever was held for an earlier invocation is not any more.
-        self.held = None;
+        self.forget_held();
         // A request that is tried again in the same environment has the same id.
         let before = std::mem::replace(&mut self.invoked, invocation.request_id.clone());
         let (began_ms, now_ms) = (invocation.began_ms, time::epoch_ms());
@@ -260,6 +264,9 @@ impl Flusher {
         let Some(until) = invocation.hold else {
             return;
         };
+        if self.cannot_be_read() {
+            return self.let_go_unread(invocation.request_id);
+        }
         // The stream may have been faster than the event, and its report was for nobody then.
         // If it told of the end too there is no end to be awaited, least of all by the lanes that are busy.
         if self.running && self.unreported.as_deref() == Some(&*invocation.request_id) {
@@ -274,16 +281,6 @@ impl Flusher {
         self.flush_or_hold(held);
     }
 
-    /// Flushes for an invocation if the runtime is done with it, or else goes on holding it.
-    fn flush_or_hold(&mut self, held: Held) {
-        let mut all = self.done.iter();
-        let done = all.find(|done| done.request_id == held.request_id);
-        match done.map(|done| done.done_ms) {
-            Some(done_ms) => self.flush_held(held, done_ms),
-            None => self.held = Some(held),
-        }
-    }
-
     /// Takes a body and every other one that has come meanwhile, and flushes if the invocation that is held is over.
     fn take_with_all_that_waits(&mut self, first: Body) {
         let mut next = Some(first);
@@ -294,44 +291,11 @@ impl Flusher {
         self.flush_if_done();
     }
 
-    /// Flushes if the invocation that is held is over.
-    fn flush_if_done(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.flush_or_hold(held);
-        }
-    }
-
-    /// Sends what belongs to the invocation that is held, and lets it go.
-    fn flush_held(&mut self, held: Held, done_ms: u64) {
-        let budget = self.budget;
-        let budget = budget.saturating_sub(LET_GO.min(budget / 4));
-        let deadline = held.until.earlier(Deadline::since(done_ms, budget));
-        // Kept where a panic finds it.
-        self.held = Some(held);
-        self.intake.release(&mut self.lane, &self.stats);
-        self.publish();
-        // It may have failed since the invocation began.
-        if !self.lane.is_paused() {
-            self.send_all(deadline);
-            self.lane.was_waited_for(deadline.has_passed());
-        }
-        self.let_go();
-    }
-
-    /// Tells the main thread that it need not wait.
-    fn let_go(&mut self) {
-        if let Some(Held { request_id, .. }) = self.held.take() {
-            self.link.report(Report::Flushed { request_id });
-        }
-    }
-
     /// Takes one body through parse and process into the lane.
     #[cfg_attr(brooklet_hot, optimize(speed))]
     fn take(&mut self, body: Body) {
         if self.must_wait() {
-            self.link.put_aside();
-            self.early.push_back(body);
-            return;
+            return self.put_aside(body);
         }
         let received_ms = body.received_ms;
         self.skipped = body.skipped;

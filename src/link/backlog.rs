@@ -23,6 +23,8 @@ pub struct Backlog {
     paused: AtomicBool,
     /// Events of the body in the flush thread's hand that are still to be taken, while it does something else.
     in_hand: AtomicUsize,
+    /// Events of the bodies that the flush thread has put aside.
+    aside: AtomicUsize,
     /// When something of the stream was lost last, in milliseconds since 1970.
     lost_ms: AtomicU64,
     /// A body waited for room in vain, and the backlog has not been seen half empty since.
@@ -139,6 +141,11 @@ impl Backlog {
         self.in_hand.store(events, Ordering::Release);
     }
 
+    /// Tells of the events that are put aside.
+    pub(super) fn set_aside(&self, events: usize) {
+        self.aside.store(events, Ordering::Release);
+    }
+
     /// Whether the destination's buffer is more than half full.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
@@ -154,7 +161,8 @@ impl Backlog {
     /// Events of the body in the flush thread's hand that are still to be taken.
     #[must_use]
     pub fn events_in_hand(&self) -> usize {
-        self.in_hand.load(Ordering::Acquire)
+        let aside = self.aside.load(Ordering::Acquire);
+        self.in_hand.load(Ordering::Acquire).saturating_add(aside)
     }
 
     /// When something of the stream was lost last, in milliseconds since 1970; 0 if nothing was.

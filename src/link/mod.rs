@@ -57,7 +57,7 @@ const ROOM_MIN: usize = 256;
 impl Body {
     /// What it takes of the backlog, in bytes.
     fn room(&self) -> usize {
-        self.bytes.len().max(ROOM_MIN)
+        self.bytes.capacity().max(ROOM_MIN)
     }
 }
 
@@ -411,8 +411,9 @@ impl FlushEnd {
         self.backlog.lost();
     }
 
-    /// Says that a body has been put aside: it still takes room, but nobody needs to wait for it.
-    pub fn put_aside(&mut self) {
+    /// Says that a body has been put aside, and how many events lie there now: it still takes room, but nobody needs to wait for it.
+    pub fn put_aside(&mut self, events: usize) {
+        self.backlog.set_aside(events);
         self.next_waits();
     }
 
@@ -649,7 +650,7 @@ mod tests {
         let mut aside = Vec::new();
         while put(&receive, 2, Duration::ZERO).is_empty() {
             aside.push(flush.next_body().expect("it waits"));
-            flush.put_aside();
+            flush.put_aside(0);
         }
         assert_eq!(aside.len(), BACKLOG_BYTES_MAX / ROOM_MIN);
         for body in aside {

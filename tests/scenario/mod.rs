@@ -31,6 +31,7 @@ mod refusal;
 mod replay;
 mod sample;
 mod secret_options;
+mod secret_waits;
 mod secrets;
 mod select;
 mod soak;
