@@ -9,7 +9,7 @@ use crate::time::Deadline;
 impl Flusher {
     /// Asks for the lane's secrets if it is time; nothing is asked for before a snapshot is taken.
     pub(super) fn ask(&mut self) {
-        if self.snapshot && self.invoked.is_empty() && self.ending.is_none() {
+        if self.is_unborn() {
             return;
         }
         if let Some(seen) = self.lane.ask() {
@@ -53,8 +53,8 @@ impl Flusher {
         if self.lane.keys.are_shaping() {
             self.lane.breaker.lift();
             self.await_keys(deadline);
-            while let Some(body) = self.next_early() {
-                self.drop_late(body);
+            while let Some((body, events)) = self.next_early() {
+                self.drop_late(body, events);
             }
         }
     }

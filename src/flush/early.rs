@@ -7,39 +7,44 @@ use crate::link::Body;
 use crate::parse;
 
 impl Flusher {
+    /// Whether a snapshot may still be taken: nothing is made and nothing is asked for before it.
+    pub(super) fn is_unborn(&self) -> bool {
+        self.snapshot && self.invoked.is_empty() && self.ending.is_none()
+    }
+
     /// Whether bodies are only put aside: for the first invocation after a snapshot, or for secrets without which no record can be made.
     pub(super) fn must_wait(&self) -> bool {
-        let unborn = self.snapshot && self.invoked.is_empty() && self.ending.is_none();
-        unborn || self.lane.keys.are_shaping()
+        self.is_unborn() || self.lane.keys.are_shaping()
     }
 
     /// Puts a body aside, and lets the main thread see how much lies there: it must be counted if this thread does not come to its end.
     pub(super) fn put_aside(&mut self, body: Body) {
-        self.aside = self.aside.saturating_add(parse::count(&body.bytes));
-        self.early.push_back(body);
-        self.link.put_aside(self.aside);
+        let events = parse::count(&body.bytes);
+        self.aside = self.aside.saturating_add(events);
+        self.early.push_back((body, events));
+        self.link.put_aside();
+        self.link.lies_aside(self.aside);
     }
 
-    /// The oldest body that was put aside.
-    pub(super) fn next_early(&mut self) -> Option<Body> {
-        let body = self.early.pop_front()?;
-        self.aside = self.aside.saturating_sub(parse::count(&body.bytes));
-        self.link.put_aside(self.aside);
-        Some(body)
+    /// The oldest body that was put aside, with its events.
+    pub(super) fn next_early(&mut self) -> Option<(Body, usize)> {
+        let (body, events) = self.early.pop_front()?;
+        self.aside = self.aside.saturating_sub(events);
+        self.link.lies_aside(self.aside);
+        Some((body, events))
     }
 
     /// Takes the bodies that were put aside, if they need not wait any more.
     pub(super) fn take_early(&mut self) {
         while !self.must_wait()
-            && let Some(body) = self.next_early()
+            && let Some((body, _)) = self.next_early()
         {
             self.take(body);
         }
     }
 
-    /// Counts a body that nothing can be made of any more.
-    pub(super) fn drop_late(&mut self, body: Body) {
-        let late = parse::count(&body.bytes);
+    /// Counts a body that nothing can be made of any more, by its events.
+    pub(super) fn drop_late(&mut self, body: Body, late: usize) {
         self.stats.received.add(late);
         self.stats.dropped_at_shutdown.add(late);
         self.link.done(body);

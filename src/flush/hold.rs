@@ -2,9 +2,23 @@
 //!
 //! It must not hold anybody beyond a deadline.
 
-use super::{Flusher, Held, LET_GO};
+use std::time::Duration;
+
+use super::Flusher;
 use crate::link::Report;
 use crate::time::Deadline;
+
+/// A send that an invocation waits for is over so much before the invocation is let go: the environment may be frozen right after that.
+const LET_GO: Duration = Duration::from_millis(10);
+
+/// An invocation that the main thread holds until its records are sent.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The request's id.
+    pub(super) request_id: String,
+    /// When the main thread stops waiting at the latest.
+    pub(super) until: Deadline,
+}
 
 impl Flusher {
     /// Flushes for an invocation if the runtime is done with it, or else goes on holding it.

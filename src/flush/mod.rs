@@ -20,6 +20,7 @@ use std::time::Duration;
 pub use keys::{Late, Made, Make};
 pub use lane::{Fallback, Options as LaneOptions};
 
+use self::hold::Held;
 use self::intake::Intake;
 use self::lane::Lane;
 use crate::cadence::{self, Strategy};
@@ -48,9 +49,6 @@ pub struct Options {
 /// The longest that sending may take when no invocation waits for it, unless the budget is longer.
 const SEND_WAIT: Duration = Duration::from_secs(5);
 
-/// A send that an invocation waits for is over so much before the invocation is let go: the environment may be frozen right after that.
-const LET_GO: Duration = Duration::from_millis(10);
-
 /// The platform hands over an event at most this long after it happened, unless the environment was frozen meanwhile, in milliseconds.
 const DONE_AGE_MS: u64 = 60_000;
 
@@ -66,15 +64,6 @@ struct Done {
     done_ms: u64,
     /// When it was done as the platform says.
     told_ms: u64,
-}
-
-/// An invocation that the main thread holds until its records are sent.
-#[derive(Debug)]
-struct Held {
-    /// The request's id.
-    request_id: String,
-    /// When the main thread stops waiting at the latest.
-    until: Deadline,
 }
 
 /// The flush thread's state.
@@ -96,9 +85,9 @@ pub struct Flusher {
     stats: Arc<Stats>,
     /// What turns events into records.
     intake: Intake,
-    /// Batches that must wait for the first invocation, or for secrets.
-    early: VecDeque<Body>,
-    /// The events in them.
+    /// Batches that must wait for the first invocation, or for secrets, each with its events.
+    early: VecDeque<(Body, usize)>,
+    /// The events in all of them.
     aside: usize,
     /// Events before the body in hand that there was no room for.
     skipped: u64,

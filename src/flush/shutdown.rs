@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Flusher;
 use crate::link::{Order, Report, Wake};
+use crate::parse;
 use crate::process::End;
 use crate::time::Deadline;
 
@@ -95,7 +96,8 @@ impl Flusher {
         self.lane.finish(deadline);
         // What came meanwhile is too late.
         while let Some(body) = self.link.next_body() {
-            self.drop_late(body);
+            let events = parse::count(&body.bytes);
+            self.drop_late(body, events);
         }
         self.link.report(Report::Finished);
     }

@@ -158,7 +158,7 @@ impl Backlog {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// Events of the body in the flush thread's hand that are still to be taken.
+    /// Events that the flush thread has still to take: of the body in its hand, and of those that it put aside.
     #[must_use]
     pub fn events_in_hand(&self) -> usize {
         let aside = self.aside.load(Ordering::Acquire);

@@ -411,9 +411,13 @@ impl FlushEnd {
         self.backlog.lost();
     }
 
-    /// Says that a body has been put aside, and how many events lie there now: it still takes room, but nobody needs to wait for it.
-    pub fn put_aside(&mut self, events: usize) {
+    /// Says how many events lie aside, which the main thread must count if this one does not come to its end.
+    pub fn lies_aside(&self, events: usize) {
         self.backlog.set_aside(events);
+    }
+
+    /// Says that a body has been put aside: it still takes room, but nobody needs to wait for it.
+    pub fn put_aside(&mut self) {
         self.next_waits();
     }
 
@@ -650,7 +654,7 @@ mod tests {
         let mut aside = Vec::new();
         while put(&receive, 2, Duration::ZERO).is_empty() {
             aside.push(flush.next_body().expect("it waits"));
-            flush.put_aside(0);
+            flush.put_aside();
         }
         assert_eq!(aside.len(), BACKLOG_BYTES_MAX / ROOM_MIN);
         for body in aside {
