@@ -2,6 +2,7 @@
 
 use super::books::{self, LOG_LEVEL};
 use super::command_line;
+use super::secrets::{aws, empty, parameters, with};
 use crate::harness::{PATIENCE, Run, Scenario};
 use crate::lambda::function::Invocation;
 use crate::model::{self, Record};
@@ -20,37 +21,17 @@ const MASKED: &str = "N-20345";
 
 /// Parameter Store with all secrets.
 fn store(question: &[u8]) -> (u16, String) {
-    let question = String::from_utf8_lossy(question);
     let all = [
         ("/tags", "team=boats,of=oak"),
         ("/redact", PATTERN),
         ("/level", "oak"),
     ];
-    let asked = |(name, _): &&(&str, &str)| question.contains(&format!("\"{name}\""));
-    let found: Vec<String> = all
-        .iter()
-        .filter(asked)
-        .map(|(name, value)| format!(r#"{{"Name":"{name}","Value":"{value}"}}"#))
-        .collect();
-    (200, format!(r#"{{"Parameters":[{}]}}"#, found.join(",")))
-}
-
-/// Parameter Store that has nothing.
-fn empty(_: &[u8]) -> (u16, String) {
-    (200, r#"{"Parameters":[]}"#.to_owned())
-}
-
-/// One of them.
-fn services(answer: fn(&[u8]) -> (u16, String)) -> Script {
-    Script::always(Reply::deed(Deed::Answer(answer)))
+    parameters(question, &all)
 }
 
 /// A function whose tags and masks are secrets.
 fn scenario(sink: &Sink, store: &Sink) -> Scenario {
-    Scenario::with(sink)
-        .option("FLUSH", "end")
-        .option("LOG_LEVEL", LOG_LEVEL)
-        .option("AWS_ENDPOINT_URL", &store.url(""))
+    with(sink, store)
         .option("TAGS", "ssm:/tags")
         .option("REDACT", "secret:ssm:/redact")
 }
@@ -120,7 +101,7 @@ fn records_are_made_with_secrets_and_none_before_they_are_there() {
 
 #[test]
 fn without_them_nothing_is_made_and_nobody_is_held() {
-    let store = Sink::new(services(empty));
+    let store = Sink::new(aws(empty));
     let (sink, fallback) = (Sink::ok(), Sink::ok());
     let mut run = scenario(&sink, &store)
         .option("FALLBACK_ENDPOINT", &fallback.url("/rest"))
@@ -145,13 +126,13 @@ fn without_them_nothing_is_made_and_nobody_is_held() {
 
 #[test]
 fn what_waited_is_made_when_they_come() {
-    let store_sink = Sink::new(services(empty));
+    let store_sink = Sink::new(aws(empty));
     let sink = Sink::ok();
     let mut run = scenario(&sink, &store_sink).start();
     let told = "nothing is sent, and records wait";
     assert!(run.lambda.wait_printed(PATIENCE, told), "{}", run.printed());
     run.invoke(&line());
-    store_sink.set(services(store));
+    store_sink.set(aws(store));
     let (mut rounds, mut all) = (0, false);
     while !all && rounds < 200 {
         run.invoke(&line().works_ms(30));
@@ -183,7 +164,7 @@ fn one_that_comes_with_the_end_is_in_time() {
 
 #[test]
 fn a_value_that_is_none_is_named_and_not_shown() {
-    let store = Sink::new(services(store));
+    let store = Sink::new(aws(store));
     let sink = Sink::ok();
     let mut run = scenario(&sink, &store)
         .option("MIN_LEVEL", "ssm:/level")
@@ -216,7 +197,7 @@ fn they_are_asked_for_beside_the_subscription() {
         meet(|seen| &mut seen.0);
         store(question)
     }
-    let store = Sink::new(services(answer));
+    let store = Sink::new(aws(answer));
     let sink = Sink::ok();
     let mut run = scenario(&sink, &store)
         .lambda(|setup| setup.before_subscribed = || meet(|seen| &mut seen.1))
@@ -233,16 +214,15 @@ fn they_are_asked_for_beside_the_subscription() {
 
 #[test]
 fn no_part_of_an_address_is_shown() {
-    fn address(_: &[u8]) -> (u16, String) {
+    fn address(question: &[u8]) -> (u16, String) {
         let url = ADDRESS.get().expect("it is set before");
-        let value = format!(r#"{{"Parameters":[{{"Name":"/url","Value":"{url}"}}]}}"#);
-        (200, value)
+        parameters(question, &[("/url", url)])
     }
     static ADDRESS: OnceLock<String> = OnceLock::new();
     let sink = Sink::ok();
     let url = sink.url("/hook").replace("://", "://someone:oak%2Dword@");
     ADDRESS.get_or_init(|| url);
-    let store = Sink::new(services(address));
+    let store = Sink::new(aws(address));
     let mut run = Scenario::to("ssm:/url")
         .option("FLUSH", "end")
         .option("LOG_LEVEL", LOG_LEVEL)
@@ -302,7 +282,7 @@ fn check_names_the_service_that_is_not_there_and_hints() {
 
 #[test]
 fn check_uses_them_and_shows_none() {
-    let store = Sink::new(services(store));
+    let store = Sink::new(aws(store));
     let sink = Sink::ok();
     let options = [
         ("BROOKLET_ENDPOINT", &*sink.url("/logs")),

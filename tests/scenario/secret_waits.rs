@@ -2,8 +2,9 @@
 //!
 //! It must not look at what the secret does once it is there: `secret_options.rs` does.
 
-use super::books::{self, LOG_LEVEL};
+use super::books;
 use super::command_line;
+use super::secrets::{empty, parameters, with};
 use crate::harness::{PATIENCE, Scenario};
 use crate::lambda::function::Invocation;
 use crate::noise;
@@ -11,14 +12,8 @@ use crate::sink::Sink;
 use crate::sink::script::{Deed, Reply, Script};
 use std::time::Duration;
 
-/// Parameter Store that has nothing.
-fn empty(_: &[u8]) -> (u16, String) {
-    (200, r#"{"Parameters":[]}"#.to_owned())
-}
-
 /// Parameter Store with all secrets.
 fn store(question: &[u8]) -> (u16, String) {
-    let question = String::from_utf8_lossy(question);
     let all = [
         ("/tags", "team=boats,of=oak"),
         (
@@ -28,13 +23,7 @@ fn store(question: &[u8]) -> (u16, String) {
         ("/index", "oakindex"),
         ("/header", "x-oakheader"),
     ];
-    let asked = |(name, _): &&(&str, &str)| question.contains(&format!("\"{name}\""));
-    let found: Vec<String> = all
-        .iter()
-        .filter(asked)
-        .map(|(name, value)| format!(r#"{{"Name":"{name}","Value":"{value}"}}"#))
-        .collect();
-    (200, format!(r#"{{"Parameters":[{}]}}"#, found.join(",")))
+    parameters(question, &all)
 }
 
 /// A place for one of them.
@@ -45,11 +34,7 @@ fn place(answer: fn(&[u8]) -> (u16, String), after_ms: u64) -> Sink {
 
 /// A function whose tags are a secret.
 fn scenario(sink: &Sink, store: &Sink) -> Scenario {
-    Scenario::with(sink)
-        .option("FLUSH", "end")
-        .option("LOG_LEVEL", LOG_LEVEL)
-        .option("AWS_ENDPOINT_URL", &store.url(""))
-        .option("TAGS", "ssm:/tags")
+    with(sink, store).option("TAGS", "ssm:/tags")
 }
 
 /// A batch of events of about so many bytes each.

@@ -117,13 +117,30 @@ fn grudging(question: &[u8]) -> (u16, String) {
     first(question)
 }
 
+/// Parameter Store with these parameters and no others.
+pub(crate) fn parameters(question: &[u8], all: &[(&str, &str)]) -> (u16, String) {
+    let question = std::str::from_utf8(question).expect("text");
+    let asked = ids(question, "Names");
+    let found: Vec<String> = all
+        .iter()
+        .filter(|(name, _)| asked.iter().any(|asked| asked == name))
+        .map(|(name, value)| format!(r#"{{"Name":"{name}","Value":"{value}"}}"#))
+        .collect();
+    (200, format!(r#"{{"Parameters":[{}]}}"#, found.join(",")))
+}
+
+/// Parameter Store that has nothing.
+pub(crate) fn empty(question: &[u8]) -> (u16, String) {
+    parameters(question, &[])
+}
+
 /// The services.
 pub(crate) fn aws(answer: fn(&[u8]) -> (u16, String)) -> Script {
     Script::always(Reply::deed(Deed::Answer(answer)))
 }
 
 /// A scenario with these services and everything shown that is ever shown.
-fn with(sink: &Sink, aws: &Sink) -> Scenario {
+pub(crate) fn with(sink: &Sink, aws: &Sink) -> Scenario {
     Scenario::with(sink)
         .option("FLUSH", "end")
         .option("LOG_LEVEL", LOG_LEVEL)
@@ -477,10 +494,9 @@ fn nothing_is_fetched_before_a_snapshot() {
 
 #[test]
 fn an_endpoint_may_be_a_secret_and_is_not_shown() {
-    fn address(_: &[u8]) -> (u16, String) {
+    fn address(question: &[u8]) -> (u16, String) {
         let url = ADDRESS.get().expect("it is set before");
-        let value = format!(r#"{{"Parameters":[{{"Name":"/url","Value":"{url}"}}]}}"#);
-        (200, value)
+        parameters(question, &[("/url", url)])
     }
     static ADDRESS: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let sink = Sink::ok();
