@@ -136,7 +136,7 @@ pub(super) fn is_protected(environment: &Environment, option: &Opt, own: &str) -
 }
 
 /// Whether a destination after the first is there.
-fn exists(environment: &Environment, destination: usize) -> bool {
+pub(super) fn exists(environment: &Environment, destination: usize) -> bool {
     environment
         .get(&variable("ENDPOINT", destination))
         .is_some()

@@ -794,6 +794,7 @@ mod tests {
             ("BROOKLET_ENDPOINT_2", "http://h/"),
             ("BROOKLET_PORT_2", "1"),
             ("BROOKLET_FORMAT_3", "json"),
+            ("BROOKLET_INDEX_3", "ssm:/index"),
             ("BROOKLET_FORMAT_5", "json"),
             ("BROOKLET_FORMAT_02", "json"),
             ("BROOKLET_NOTHING_2", "x"),
@@ -807,6 +808,7 @@ mod tests {
             [
                 "BROOKLET_PORT_2 is not an option: BROOKLET_PORT holds for all destinations",
                 "BROOKLET_FORMAT_3 means nothing without BROOKLET_ENDPOINT_3",
+                "BROOKLET_INDEX_3 means nothing without BROOKLET_ENDPOINT_3",
                 &format!("BROOKLET_FORMAT_5 {numbers}"),
                 &format!("BROOKLET_FORMAT_02 {numbers}"),
                 "BROOKLET_NOTHING_2 is not an option; see --help",

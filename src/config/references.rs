@@ -381,7 +381,9 @@ fn rewrite<'a>(
     };
     for option in OPTIONS {
         if let Some(kind) = kind(option) {
-            for number in 1..=DESTINATIONS_MAX {
+            // The others' options are read by nobody.
+            let known = |number: &usize| *number == 1 || lanes::exists(environment, *number);
+            for number in (1..=DESTINATIONS_MAX).filter(known) {
                 rewrite(&lanes::variable(option.name, number), kind)?;
             }
         }
