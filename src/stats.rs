@@ -1,6 +1,6 @@
 //! Atomic counters, one for each thing that can happen to a record, and for each destination its own.
 //!
-//! They are shared between the threads and only ever grow; nothing is decided by them, so relaxed order is enough.
+//! They are shared between the threads and only ever grow; relaxed order is enough, as nothing is decided by them but who counts what is left at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

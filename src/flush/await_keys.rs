@@ -2,6 +2,8 @@
 //!
 //! It must not hold anybody beyond a deadline, nor ask before a snapshot is taken.
 
+use std::time::Duration;
+
 use super::Flusher;
 use crate::link::Found;
 use crate::time::Deadline;
@@ -15,6 +17,12 @@ impl Flusher {
         if let Some(seen) = self.lane.ask() {
             self.link.ask(seen);
         }
+    }
+
+    /// What is left until a secret that bodies wait for is asked for again: an invocation may be long and silent.
+    pub(super) fn until_asked(&self) -> Option<Duration> {
+        let waits = !self.early.is_empty() && !self.is_unborn();
+        waits.then(|| self.lane.until_asked()).flatten()
     }
 
     /// Secrets were fetched: what was kept waiting for them goes beside whatever runs.

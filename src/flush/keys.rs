@@ -154,6 +154,13 @@ impl Keys {
         wanted.then_some(self.seen)
     }
 
+    /// What is left until those that are not there are asked for again, where what is missing may be after so long.
+    pub(super) fn until_asked(&self, pause: Duration) -> Option<Duration> {
+        let answered = self.asked.map(|until| until.left());
+        let asks = self.late.is_some() && !self.are_there();
+        asks.then(|| answered.unwrap_or(pause))
+    }
+
     /// The destination refused what it was sent, which may be for its secrets; whether they are read again before that is believed.
     pub(super) fn doubt(&mut self) -> bool {
         let trusted = self.trusted.is_some_and(|until| !until.has_passed());

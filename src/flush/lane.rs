@@ -167,6 +167,11 @@ impl Lane {
         self.keys.ask(self.breaker.allows())
     }
 
+    /// What is left until secrets that are not there are asked for again.
+    pub(super) fn until_asked(&self) -> Option<Duration> {
+        self.keys.until_asked(self.breaker.left())
+    }
+
     /// Whether it has the secrets without which nothing can be sent.
     pub(super) fn has_keys(&self) -> bool {
         self.keys.are_there()
@@ -218,8 +223,13 @@ impl Lane {
         self.way = Way::new(format, &encode, destination, &self.hurry);
         self.fallback =
             fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &self.hurry));
-        (self.batch_bytes, self.bytes_max) = (options.batch_bytes, options.batch_bytes);
-        (self.batch_records, self.records_max) = (options.batch_records, options.batch_records);
+        // What the destination showed to be too much is too much for it still.
+        if self.batch_bytes != options.batch_bytes {
+            (self.batch_bytes, self.bytes_max) = (options.batch_bytes, options.batch_bytes);
+        }
+        if self.batch_records != options.batch_records {
+            (self.batch_records, self.records_max) = (options.batch_records, options.batch_records);
+        }
     }
 
     /// Begins the stream of this environment, under a name that no other environment has.

@@ -171,11 +171,17 @@ impl Flusher {
     /// One turn of the thread; `false` when it is over. A panic costs what was in hand and nothing else.
     fn turn(&mut self) -> bool {
         self.ask();
-        self.wake = Some(self.link.wait(self.due.map(|due| due.left())));
+        self.wake = Some(self.link.wait(self.rest()));
         let caught = catch_unwind(AssertUnwindSafe(|| self.deal_with_wake()));
         let goes_on = caught.unwrap_or_else(|_| self.mend());
         self.publish();
         goes_on
+    }
+
+    /// How long there is nothing to do, if nothing comes.
+    fn rest(&self) -> Option<Duration> {
+        let due = self.due.map(|due| due.left());
+        [due, self.until_asked()].into_iter().flatten().min()
     }
 
     /// Puts right what a panic left; `false` when the thread is over.

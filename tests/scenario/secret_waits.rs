@@ -4,9 +4,10 @@
 
 use super::books;
 use super::command_line;
-use super::secrets::{empty, parameters, with};
+use super::secrets::{self, empty, parameters, with};
 use crate::harness::{PATIENCE, Scenario};
 use crate::lambda::function::Invocation;
+use crate::model;
 use crate::noise;
 use crate::sink::Sink;
 use crate::sink::script::{Deed, Reply, Script};
@@ -84,6 +85,23 @@ fn nobody_is_held_twice_for_what_cannot_be_read() {
     run.shutdown();
     let printed = run.printed();
     assert!(!printed.contains("not held for it any more"), "{printed}");
+}
+
+#[test]
+fn what_is_missing_is_asked_for_again_in_a_long_silence() {
+    let (services, sink) = (place(empty, 0), Sink::ok());
+    let mut run = scenario(&sink, &services).unfrozen().start();
+    let told = "no such parameter";
+    assert!(run.lambda.wait_printed(PATIENCE, told), "{}", run.printed());
+    run.invoke(&Invocation::line("a line"));
+    // Asked for again as the invocation began, or soon after it: the pause is longer than what comes of it.
+    services.set(secrets::aws(store));
+    assert!(
+        model::wait_records(&sink, 5, PATIENCE),
+        "nothing woke it: {}",
+        run.printed()
+    );
+    run.finish_conserved(&sink);
 }
 
 #[test]

@@ -419,6 +419,35 @@ fn a_secret_that_was_changed_is_read_again_and_nothing_is_lost() {
 }
 
 #[test]
+fn what_is_too_large_is_known_still_after_a_secret_was_read_again() {
+    fn weighs(body: &[u8]) -> u16 {
+        if body.len() > 5_000 { 413 } else { 200 }
+    }
+    let services = Sink::new(aws(first));
+    let judge = Reply::deed(Deed::Judge(weighs));
+    let sink = Sink::new(Script::always(judge.clone()));
+    let mut run = with(&sink, &services).option("API_KEY", TEXT).start();
+    let refused = |status| {
+        let received = sink.received();
+        let answers = received.iter().map(|request| request.status);
+        answers.filter(|one| *one == Some(status)).count()
+    };
+    run.invoke(&Invocation::lines(200));
+    let learned = refused(413);
+    assert!(learned > 3, "{learned}");
+    sink.set(Script {
+        first: vec![Reply::status(403)],
+        then: judge,
+    });
+    run.invoke(&Invocation::lines(200));
+    assert_eq!((refused(403), services.received().len()), (1, 2));
+    let again = refused(413) - learned;
+    // It feels its way up by an eighth at a time.
+    assert!(again < learned, "{again} after {learned}");
+    run.finish_conserved(&sink);
+}
+
+#[test]
 fn a_refusal_that_stays_is_believed_and_the_services_are_not_asked_each_time() {
     let aws = Sink::new(aws(first));
     let sink = Sink::new(Script::always(Reply::status(403).body("no")));
