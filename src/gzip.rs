@@ -10,51 +10,66 @@ const LEVEL: u32 = 1;
 /// Deflate, no name, no time, unknown system: the same input gives the same bytes.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// How much room is made for output at a time.
-const ROOM_BYTES: usize = 16 * 1024;
+/// How much is put out at a time.
+const ROOM_BYTES: usize = 8 * 1024;
 
 /// Compresses payloads.
 #[derive(Debug)]
-pub struct Gzip(Compress);
+pub struct Gzip {
+    /// The compressor.
+    deflate: Compress,
+    /// Where it puts out: all that a vector has spare it would zero each time.
+    room: Vec<u8>,
+}
 
 impl Gzip {
     /// A compressor; it takes its memory now.
     #[must_use]
     pub fn new() -> Self {
-        Self(Compress::new(Compression::new(LEVEL), false))
+        Self {
+            deflate: Compress::new(Compression::new(LEVEL), false),
+            room: vec![0; ROOM_BYTES],
+        }
     }
 
     /// Replaces `out` by the gzip stream of the pieces; `false` if the compressor failed.
     #[must_use]
     pub fn compress(&mut self, pieces: &mut dyn Iterator<Item = &[u8]>, out: &mut Vec<u8>) -> bool {
-        self.0.reset();
+        self.deflate.reset();
         out.clear();
         out.extend_from_slice(&HEADER);
         let mut crc = Crc::new();
         for piece in pieces {
             crc.update(piece);
-            let begin = self.0.total_in();
+            let begin = self.deflate.total_in();
             let mut rest = piece;
             while !rest.is_empty() {
-                out.reserve(ROOM_BYTES);
-                if self.0.compress_vec(rest, out, FlushCompress::None).is_err() {
+                if self.step(rest, FlushCompress::None, out).is_none() {
                     return false;
                 }
-                let read = usize::try_from(self.0.total_in() - begin).unwrap_or(usize::MAX);
+                let read = usize::try_from(self.deflate.total_in() - begin).unwrap_or(usize::MAX);
                 rest = piece.get(read..).unwrap_or_default();
             }
         }
         loop {
-            out.reserve(ROOM_BYTES);
-            match self.0.compress_vec(&[], out, FlushCompress::Finish) {
-                Ok(Status::StreamEnd) => break,
-                Ok(Status::Ok | Status::BufError) => {}
-                Err(_) => return false,
+            match self.step(&[], FlushCompress::Finish, out) {
+                Some(Status::StreamEnd) => break,
+                Some(Status::Ok | Status::BufError) => {}
+                None => return false,
             }
         }
         out.extend_from_slice(&crc.sum().to_le_bytes());
         out.extend_from_slice(&crc.amount().to_le_bytes());
         true
+    }
+
+    /// Compresses as much of the input as there is room for; `None` if the compressor failed.
+    fn step(&mut self, input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> Option<Status> {
+        let before = self.deflate.total_out();
+        let status = self.deflate.compress(input, &mut self.room, flush).ok()?;
+        let written = usize::try_from(self.deflate.total_out() - before).ok()?;
+        out.extend_from_slice(self.room.get(..written)?);
+        Some(status)
     }
 }
 
