@@ -33,7 +33,7 @@ pub(super) fn read<'a>(record: &'a str, facts: Facts<'a>, document: &'a mut Stri
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub(super) fn text<'a>(line: &'a str, document: &'a mut String) -> Content<'a> {
     let level = level::of_text(line);
-    let object = if line.ends_with('}') {
+    let object = if line.as_bytes().last() == Some(&b'}') {
         object_in(line)
     } else {
         None
@@ -72,7 +72,7 @@ fn json<'a>(record: &'a str, facts: Facts<'a>, document: &'a mut String) -> Cont
 /// Whether a record looks like what Lambda's JSON log format wraps around a line, and the line like JSON.
 fn is_wrapped(facts: &Facts<'_>) -> bool {
     let message = facts.message.and_then(line).unwrap_or_default();
-    facts.timestamp && facts.level.is_some() && message.ends_with('}')
+    facts.timestamp && facts.level.is_some() && message.as_bytes().last() == Some(&b'}')
 }
 
 /// Writes a record with its message as the object that it is, if it is a wrapped one; otherwise as it is.
@@ -109,7 +109,9 @@ fn wrapped_level(facts: &Facts<'_>) -> Option<Level> {
 #[cfg_attr(brooklet_hot, optimize(speed))]
 fn object<'a>(record: &'a str, facts: Facts<'a>, level: Option<Level>) -> Content<'a> {
     let level = facts.level.and_then(level::of_value).or(level);
-    let inner = facts.message.filter(|message| message.starts_with('{'));
+    let inner = facts
+        .message
+        .filter(|message| message.as_bytes().first() == Some(&b'{'));
     let inner = inner.map(parse::facts).unwrap_or_default();
     Content {
         message: message(&facts),

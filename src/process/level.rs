@@ -98,14 +98,18 @@ const VALUES: &[(&str, Level)] = &[
 /// A word of a table, in any case.
 #[cfg_attr(brooklet_hot, optimize(speed))]
 fn find(table: &[(&str, Level)], word: &[u8]) -> Option<Level> {
-    let known = |(name, _): &&(&str, Level)| name.as_bytes().eq_ignore_ascii_case(word);
+    let known = |(name, _): &&(&str, Level)| {
+        // A letter in any case becomes the small one, and nothing else does.
+        let mut bytes = name.bytes().zip(word);
+        name.len() == word.len() && bytes.all(|(small, byte)| small == byte | 0x20)
+    };
     table.iter().find(known).map(|(_, level)| *level)
 }
 
 /// The level that the value of a key `level` means: a word in any case, or a number.
 #[must_use]
 pub(super) fn of_value(value: &str) -> Option<Level> {
-    let value = value.trim().as_bytes();
+    let value = value.as_bytes().trim_ascii();
     if value.first().is_some_and(u8::is_ascii_digit) {
         return of_number(value);
     }
@@ -186,15 +190,7 @@ fn of_node(bytes: &[u8]) -> Option<Level> {
     }
     let third = bytes.get(64..64 + WORD_MAX)?;
     let end = third.iter().position(|byte| *byte == b'\\')?;
-    match third.get(..end)? {
-        b"INFO" => Some(Level::Info),
-        b"WARN" => Some(Level::Warn),
-        b"ERROR" => Some(Level::Error),
-        b"DEBUG" => Some(Level::Debug),
-        b"TRACE" => Some(Level::Trace),
-        b"FATAL" => Some(Level::Fatal),
-        _ => None,
-    }
+    find(WORDS, third.get(..end)?)
 }
 
 /// The third field of what Node and .NET write, `time`, request and level with a tab behind each, without looking at anything else.
