@@ -66,7 +66,7 @@ fn read(bencher: Bencher<'_, '_>, text: &str) {
 
 /// Runs a batch through parse and encode, with nothing between them.
 fn run_bare(bencher: Bencher<'_, '_>, text: &str) {
-    let encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
+    let mut encoder = (encode::format("ndjson").unwrap().encoder)(&encode::Options::default());
     let mut out = Vec::new();
     bencher
         .counter(ItemsCount::new(RECORDS))

@@ -97,7 +97,7 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
     let mut readable = (encode::shown(options.format).encoder)(&options.encode);
     readable.identify(&lane.identity);
     let mut record = Vec::new();
-    write_probe(&*readable, now_ms, &mut record);
+    write_probe(&mut *readable, now_ms, &mut record);
     let url = &options.destination.url;
     let is_secret = config::is_secret(url);
     if is_secret {
@@ -151,7 +151,7 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
     let mut buffer = Buffer::new(usize::MAX);
     let separator = options.format.frame.separator;
     buffer.push(|out| {
-        write_probe(&*encoder, now_ms, out);
+        write_probe(&mut *encoder, now_ms, out);
         out.extend_from_slice(separator.as_bytes());
     });
     let batch = buffer.batch(usize::MAX, 0, 1);
@@ -186,7 +186,7 @@ fn probe(mut lane: Lane, found: &Found, report: &mut String) -> bool {
 }
 
 /// Writes the probe record as a fragment, the same one in each format.
-fn write_probe(encoder: &dyn Encode, now_ms: u64, out: &mut Vec<u8>) {
+fn write_probe(encoder: &mut dyn Encode, now_ms: u64, out: &mut Vec<u8>) {
     let timestamp = format!("\"{}\"", time::rfc3339(now_ms));
     encoder.encode(
         &Record {

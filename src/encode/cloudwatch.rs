@@ -70,7 +70,7 @@ impl Encode for CloudWatch {
         self.object.identify(identity);
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(BEGIN);
         decimal(out, millis(record));
         out.extend_from_slice(b",\"message\":");
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_event_is_a_time_and_the_whole_record() {
-        let encoder = CloudWatch::new(&Options::default());
+        let mut encoder = CloudWatch::new(&Options::default());
         let mut out = Vec::new();
         encoder.encode(
             &Record {

@@ -55,7 +55,7 @@ impl Encode for Coralogix {
         string(out, function);
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(b",\"timestamp\":");
         decimal(out, millis(record));

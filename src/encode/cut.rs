@@ -17,7 +17,7 @@ const KIND_BYTES_MAX: usize = 256;
 /// Its text is cut, and JSON becomes text, as it would not be JSON any more.
 /// Where that is not enough, whatever else came with it is left out: its time, its ids, and fields that nobody knows.
 pub fn within(
-    encoder: &dyn Encode,
+    encoder: &mut dyn Encode,
     record: &Record<'_>,
     bytes_max: usize,
     out: &mut Vec<u8>,
@@ -52,7 +52,7 @@ pub fn within(
 
 /// Writes a record that stands from there on again, with the beginning of a text, the inside of a JSON string; whether it fits.
 fn shorten(
-    encoder: &dyn Encode,
+    encoder: &mut dyn Encode,
     record: &Record<'_>,
     text: &str,
     bytes_max: usize,
@@ -159,10 +159,10 @@ mod tests {
             ),
         ];
         for format in FORMATS {
-            let encoder = (format.encoder)(&Options::default());
+            let mut encoder = (format.encoder)(&Options::default());
             for (at, (record, is_large)) in cases.iter().enumerate() {
                 let mut out = b"before".to_vec();
-                let cut = within(&*encoder, record, 100_000, &mut out);
+                let cut = within(&mut *encoder, record, 100_000, &mut out);
                 let text = String::from_utf8_lossy(&out);
                 assert!(
                     out.len() <= 100_006,

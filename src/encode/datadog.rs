@@ -109,7 +109,7 @@ impl Encode for Datadog {
         named(&mut self.arn, "arn", identity.function_arn.as_deref());
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         // A platform event has a line of its own beside its JSON.
         let logged = !record.kind.starts_with("platform.");

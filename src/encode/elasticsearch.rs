@@ -89,7 +89,7 @@ impl Encode for Elasticsearch {
         }
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"create\":{\"_id\":\"");
         record_id(out, record);
         out.extend_from_slice(&self.action_end);
@@ -157,7 +157,7 @@ fn named(out: &mut Vec<u8>, json: &str) {
 mod tests {
     use super::*;
 
-    fn written(encoder: &Elasticsearch, record: &Record<'_>) -> String {
+    fn written(encoder: &mut Elasticsearch, record: &Record<'_>) -> String {
         let mut out = Vec::new();
         encoder.encode(record, &mut out);
         String::from_utf8(out).expect("text")
@@ -184,7 +184,7 @@ mod tests {
             ..Record::default()
         };
         assert_eq!(
-            written(&encoder, &record),
+            written(&mut encoder, &record),
             concat!(
                 r#"{"create":{"_id":"e-0","_index":"a\"b"}}"#,
                 "\n",
@@ -216,21 +216,21 @@ mod tests {
 
     #[test]
     fn json_that_is_no_object_is_never_where_a_mapping_has_objects() {
-        let encoder = Elasticsearch::new(&Options::default());
+        let mut encoder = Elasticsearch::new(&Options::default());
         let record = Record {
             kind: "platform.new",
             message: Some("a line of its own"),
             record: Some("[\"a\"]"),
             ..Record::default()
         };
-        let written = written(&encoder, &record);
+        let written = written(&mut encoder, &record);
         let expected = r#""message":"a line of its own","record":{"value":"[\"a\"]"}}"#;
         assert!(written.ends_with(expected), "{written}");
     }
 
     #[test]
     fn a_time_that_cannot_be_read_is_when_the_record_came() {
-        let encoder = Elasticsearch::new(&Options::default());
+        let mut encoder = Elasticsearch::new(&Options::default());
         for timestamp in [None, Some("\"soon\""), Some("17")] {
             let record = Record {
                 timestamp,
@@ -239,7 +239,7 @@ mod tests {
                 ..Record::default()
             };
             assert_eq!(
-                written(&encoder, &record),
+                written(&mut encoder, &record),
                 "{\"create\":{\"_id\":\"-0\"}}\n{\"@timestamp\":\"2026-11-22T16:42:19.261Z\",\"type\":\"\",\"message\":\"[1,\\\"two\\\"]\"}"
             );
         }

@@ -32,7 +32,7 @@ impl Encode for Honeycomb {
         self.0.identify(identity);
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(b",\"time\":");
         rfc3339(out, record);

@@ -190,7 +190,7 @@ impl Encode for Loki {
         }
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         if self.varies() {
             self.facts(record, true, out);
             out.push(b'\n');
@@ -324,7 +324,7 @@ mod tests {
         }
     }
 
-    fn written(encoder: &Loki, record: &Record<'_>) -> Vec<u8> {
+    fn written(encoder: &mut Loki, record: &Record<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         encoder.encode(record, &mut out);
         out
@@ -339,18 +339,18 @@ mod tests {
 
     #[test]
     fn what_is_empty_is_no_label() {
-        let encoder = loki(&["type", "request_id", "tenant_id"]);
+        let mut encoder = loki(&["type", "request_id", "tenant_id"]);
         let record = Record {
             request_id: Some(""),
             tenant_id: Some("t"),
             kind: "",
             ..record(None, "a")
         };
-        let fragment = written(&encoder, &record);
+        let fragment = written(&mut encoder, &record);
         assert!(fragment.starts_with(b",\"tenant_id\":\"t\"\n["));
         let mut out = Vec::new();
         let bare = written(
-            &encoder,
+            &mut encoder,
             &Record {
                 request_id: Some(""),
                 ..Record::default()
@@ -379,7 +379,7 @@ mod tests {
         );
         assert!(!encoder.gather(&mut std::iter::empty(), &mut Vec::new(), &mut Vec::new()));
         assert_eq!(
-            String::from_utf8_lossy(&written(&encoder, &record(None, "a\\nb"))),
+            String::from_utf8_lossy(&written(&mut encoder, &record(None, "a\\nb"))),
             concat!(
                 r#"["1795341600123456789","a\nb",{"record_id":"e-0","type":"function","#,
                 r#""function_name":"f","tags_region":"mine","tags_none":""}]"#
@@ -399,7 +399,7 @@ mod tests {
             (Some(Level::Warn), "4"),
             (None, "5"),
         ] {
-            fragments.push(written(&encoder, &record(level, message)));
+            fragments.push(written(&mut encoder, &record(level, message)));
         }
         let mut out = Vec::new();
         assert!(encoder.gather(
@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_line_is_the_text_or_the_json_that_was_logged() {
-        let encoder = loki(&[]);
+        let mut encoder = loki(&[]);
         let long = format!("[{}0]", "0,".repeat(METADATA_BYTES_MAX / 2));
         for (kind, message, json, line, beside) in [
             (
@@ -460,7 +460,7 @@ mod tests {
                 ..Record::default()
             };
             let read: serde_json::Value =
-                serde_json::from_slice(&written(&encoder, &record)).expect("JSON");
+                serde_json::from_slice(&written(&mut encoder, &record)).expect("JSON");
             assert_eq!(read[1], line);
             assert_eq!(read[2].get("record").and_then(|it| it.as_str()), beside);
         }
@@ -475,7 +475,7 @@ mod tests {
             ..Identity::default()
         });
         let fragment = written(
-            &encoder,
+            &mut encoder,
             &Record {
                 request_id: Some(&long),
                 ..Record::default()

@@ -13,6 +13,7 @@ mod dynatrace;
 mod elasticsearch;
 mod firehose;
 mod honeycomb;
+mod ids;
 mod json;
 mod kinesis;
 mod loki;
@@ -74,7 +75,7 @@ pub trait Encode: fmt::Debug + Send {
     fn identify(&mut self, identity: &Identity);
 
     /// Appends one fragment: self-contained, without the separator.
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>);
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
 
     /// Writes what stands before and behind a payload's fragments, which take `bytes` bytes with the separators between them.
     fn surround(&self, frame: &Frame, _bytes: usize, head: &mut Vec<u8>, tail: &mut Vec<u8>) {

@@ -77,7 +77,7 @@ impl Encode for NewRelic {
         braces(&mut self.common, 0);
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(b",\"timestamp\":");
         decimal(out, millis(record));

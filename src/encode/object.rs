@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::ids::Ids;
 use super::names::{Names, Run};
 use super::quote::quote;
 use super::room::{Room, digits};
@@ -45,6 +46,8 @@ pub(super) struct Object {
     style: Style,
     /// The fields that are the same for every record, each with a comma before it.
     identity: Vec<u8>,
+    /// The ids of the last invocation.
+    ids: Ids,
 }
 
 impl Object {
@@ -65,6 +68,7 @@ impl Object {
             names: Names::new(renamed),
             style,
             identity: Vec::new(),
+            ids: Ids::default(),
         }
     }
 
@@ -75,7 +79,7 @@ impl Object {
 
     /// Writes the fields that a record has for itself, each with a comma before it.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn fields(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    pub(super) fn fields(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let names = &self.names;
         let has_time = self.style.timed || record.timestamp.is_some();
         let is_timed = has_time && !names.timestamp.is_empty();
@@ -106,21 +110,9 @@ impl Object {
             Some(json) if self.style.flat => flat(out, &names.record, json),
             json => value(out, &names.record, json),
         }
-        id(out, &names.request_id, record.request_id);
-        id(out, &names.trace_id, record.trace_id);
-        id(out, &names.tenant_id, record.tenant_id);
-        let [no, yes] = &names.cold_starts;
-        let cold_start = record.cold_start.map(|cold| if cold { yes } else { no });
-        match (cold_start, record.sample) {
-            (Some(cold_start), None) => out.extend_from_slice(&cold_start.both),
-            (cold_start, sample) => {
-                out.extend_from_slice(cold_start.map_or(&[], Run::alone));
-                value(out, &names.sample, sample);
-                out.extend_from_slice(&names.record_id);
-            }
-        }
+        self.ids.write(names, record, out);
         if !names.record_id.is_empty() {
-            record_id(out, record);
+            decimal(out, record.sequence);
             out.push(b'"');
         }
         if !record.extra.is_empty() && !names.extra.is_empty() {
@@ -326,7 +318,7 @@ impl Encode for Object {
     }
 
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let from = out.len();
         self.fields(record, out);
         out.extend_from_slice(&self.identity);
@@ -340,16 +332,6 @@ pub(super) fn record_id(out: &mut Vec<u8>, record: &Record<'_>) {
     out.extend_from_slice(record.environment.as_bytes());
     out.push(b'-');
     decimal(out, record.sequence);
-}
-
-/// Writes a field whose value is an id, as the inside of a JSON string, if it is known and its name not empty; the name is `,"name":"`.
-#[cfg_attr(brooklet_hot, optimize(speed))]
-fn id(out: &mut Vec<u8>, name: &[u8], id: Option<&str>) {
-    if let (Some(id), false) = (id, name.is_empty()) {
-        out.extend_from_slice(name);
-        out.extend_from_slice(id.as_bytes());
-        out.push(b'"');
-    }
 }
 
 /// Writes a field whose value is the inside of a JSON string, if it is known and its name not empty; the name is `,"name":`.
@@ -378,7 +360,9 @@ pub(super) fn json(out: &mut Vec<u8>, value: &str) {
     let from = out.len();
     out.extend_from_slice(value.as_bytes());
     // A string holds none at all.
-    if value.starts_with('"') || memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none() {
+    if value.as_bytes().first() == Some(&b'"')
+        || memchr::memchr2(b'\n', b'\r', value.as_bytes()).is_none()
+    {
         return;
     }
     one_line(out.get_mut(from..).unwrap_or_default());
@@ -505,6 +489,7 @@ mod tests {
             span_id: None,
             tenant_id: Some("t"),
             cold_start: Some(true),
+            invocation: 1,
             sample: Some("0.25"),
             environment: "e0",
             sequence: 18_446_744_073_709_551_615,
@@ -512,7 +497,7 @@ mod tests {
         }
     }
 
-    fn check(encoder: &Object, record: &Record<'_>, expected: &str) {
+    fn check(encoder: &mut Object, record: &Record<'_>, expected: &str) {
         let mut out = Vec::new();
         encoder.encode(record, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), expected);
@@ -541,7 +526,7 @@ mod tests {
         let mut encoder = Object::new(&Options::default());
         encoder.identify(&identity());
         check(
-            &encoder,
+            &mut encoder,
             &record(r"a\tb é", &[]),
             concat!(
                 r#"{"type":"function","timestamp":"2026-11-22T10:00:00.123Z","level":"warn","message":"a\tb é","#,
@@ -634,14 +619,18 @@ mod tests {
             message: Some("a"),
             ..Record::default()
         };
-        check(&encoder, &bare, r#"{"m\"sg":"a"}"#);
-        check(&encoder, &Record::default(), "{}");
+        check(&mut encoder, &bare, r#"{"m\"sg":"a"}"#);
+        check(&mut encoder, &Record::default(), "{}");
         encoder.identify(&Identity {
             region: Some("eu-west-1".into()),
             tags: vec![("a".into(), "b".into())],
             ..Identity::default()
         });
-        check(&encoder, &bare, r#"{"m\"sg":"a","aws.region":"eu-west-1"}"#);
+        check(
+            &mut encoder,
+            &bare,
+            r#"{"m\"sg":"a","aws.region":"eu-west-1"}"#,
+        );
     }
 
     #[test]
@@ -651,7 +640,7 @@ mod tests {
             (Cow::Borrowed("o\"dd"), Cow::Borrowed("{}")),
         ];
         check(
-            &Object::new(&Options::default()),
+            &mut Object::new(&Options::default()),
             &Record {
                 kind: "we\"ird",
                 record: Some("[1, 2]"),

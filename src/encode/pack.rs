@@ -79,7 +79,7 @@ impl Encode for Pack {
         self.envelope.identify(identity);
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.object.encode(record, out);
     }
 

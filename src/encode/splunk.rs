@@ -95,7 +95,7 @@ impl Encode for Splunk {
         }
     }
 
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":");
         seconds(out, object::time_ns(record));
         out.extend_from_slice(&self.origin);

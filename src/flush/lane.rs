@@ -325,7 +325,7 @@ impl Lane {
             ..
         } = way.format;
         let dropped = buffer.push(|out| {
-            if encode::within(&*way.encoder, record, *record_bytes, out) {
+            if encode::within(&mut *way.encoder, record, *record_bytes, out) {
                 stats.truncated.add(1);
             }
             out.extend_from_slice(frame.separator.as_bytes());
@@ -346,6 +346,8 @@ impl Lane {
             timestamp: Some(&timestamp),
             received_ms: time::epoch_ms(),
             environment: &environment,
+            // Its environment is another than that of the stream.
+            invocation: 0,
             sequence: self.stats.own.get() + self.stats.marked.get() + 1,
             ..record
         });

@@ -60,8 +60,32 @@ struct Current {
     tenant_id: String,
     /// It is the environment's first.
     is_first: bool,
+    /// Its number among those of the stream, from 1.
+    number: u64,
     /// The runtime is done with it.
     done: bool,
+}
+
+/// Whose an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// No request is known.
+    Nobody,
+    /// The request that the stream is at.
+    Current,
+    /// The request that it names itself.
+    Own,
+}
+
+impl Current {
+    /// The request that an event belongs to, which names this one itself.
+    fn id<'a>(&'a self, owner: Owner, own: Option<&'a str>) -> Option<&'a str> {
+        match owner {
+            Owner::Nobody => None,
+            Owner::Current => known(&self.request_id),
+            Owner::Own => own,
+        }
+    }
 }
 
 /// What was seen of the stream so far.
@@ -75,6 +99,8 @@ pub struct Stream {
     next: Option<u64>,
     /// The request of the latest `platform.start`.
     current: Current,
+    /// Requests that it was at.
+    begun: u64,
     /// The environment's first request; empty before it.
     first: String,
     /// The last requests that began.
@@ -94,6 +120,7 @@ impl Stream {
             sequence: 0,
             next: None,
             current: Current::default(),
+            begun: 0,
             first: String::new(),
             started: Remembered::default(),
             failed: Remembered::default(),
@@ -158,6 +185,8 @@ impl Stream {
                 }
                 self.started.add(id);
                 if !options.concurrent {
+                    self.begun += 1;
+                    self.current.number = self.begun;
                     self.current.done = false;
                     id.clone_into(&mut self.current.request_id);
                     self.current.is_first = self.first == id;
@@ -195,15 +224,14 @@ impl Stream {
     pub(super) fn sample<'a>(
         &mut self,
         kind: &str,
-        facts: &Facts<'_>,
+        (owner, own): (Owner, Option<&str>),
         failed: bool,
         options: &'a Options,
     ) -> Result<Option<&'a str>, Dropped<'a>> {
         let Some(sample) = &options.sample else {
             return Ok(None);
         };
-        let own = facts.request_id;
-        let Some(request_id) = request_of(&self.current, &self.started, kind, own, options) else {
+        let Some(request_id) = self.current.id(owner, own) else {
             return Ok(Some(WHOLE));
         };
         if failed {
@@ -222,39 +250,29 @@ impl Stream {
     /// Remembers what a function logged, in case its request dies; it must be masked already.
     pub(super) fn remember(
         &mut self,
-        kind: &str,
-        facts: &Facts<'_>,
+        (owner, own): (Owner, Option<&str>),
         message: Option<&str>,
         record: Option<&str>,
-        options: &Options,
     ) {
-        if kind == "function" {
-            let own = facts.request_id;
-            let request_id = request_of(&self.current, &self.started, kind, own, options);
-            self.watch
-                .line(request_id.unwrap_or_default(), message, record);
-        }
+        let request_id = self.current.id(owner, own);
+        self.watch
+            .line(request_id.unwrap_or_default(), message, record);
     }
 
     /// Adds what the stream knows to the record of an event, which has these facts.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn enrich<'a>(
-        &'a self,
-        record: &mut Record<'a>,
-        facts: &Facts<'a>,
-        options: &Options,
-    ) {
-        let own = facts.request_id;
-        let request_id = request_of(&self.current, &self.started, record.kind, own, options);
-        self.tell_of(request_id, record);
+    pub(super) fn enrich<'a>(&'a self, record: &mut Record<'a>, owner: Owner, facts: &Facts<'a>) {
+        self.tell_of((owner, facts.request_id), record);
         record.environment = &self.environment;
         record.sequence = self.sequence;
         if let Some(header) = facts.trace {
             record.trace_id = known(trace_root(header)).or(record.trace_id);
             record.span_id = known(trace_parent(header));
+            record.invocation = 0;
         }
         if facts.tenant_id.is_some() {
             record.tenant_id = facts.tenant_id;
+            record.invocation = 0;
         }
     }
 
@@ -269,63 +287,58 @@ impl Stream {
             sample: options.sample.as_ref().map(|_| WHOLE),
             ..Record::default()
         };
-        self.tell_of(known(&incident.request_id), &mut record);
+        let own = known(&incident.request_id);
+        let owner = match own {
+            Some(id) if id == self.current.request_id => Owner::Current,
+            Some(_) => Owner::Own,
+            None => Owner::Nobody,
+        };
+        self.tell_of((owner, own), &mut record);
         record
     }
 
     /// Adds all that the stream knows of a request to a record of it.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn tell_of<'a>(&'a self, request_id: Option<&'a str>, record: &mut Record<'a>) {
+    fn tell_of<'a>(&'a self, (owner, own): (Owner, Option<&'a str>), record: &mut Record<'a>) {
         let current = &self.current;
-        let is_current = request_id.is_some_and(|id| is_same(id, &current.request_id));
-        record.request_id = request_id;
-        record.cold_start = match request_id {
-            Some(_) if is_current => Some(current.is_first),
+        record.request_id = current.id(owner, own);
+        record.cold_start = match record.request_id {
+            Some(_) if owner == Owner::Current => Some(current.is_first),
             Some(id) => known(&self.first).map(|first| first == id),
             // Before the first request everything belongs to the cold start.
             None => self.first.is_empty().then_some(true),
         };
-        if is_current {
+        if owner == Owner::Current {
             record.trace_id = known(&current.trace_id);
             record.span_id = known(&current.span_id);
             record.tenant_id = known(&current.tenant_id);
+            record.invocation = current.number;
+        }
+    }
+
+    /// Whose an event is that names this request itself.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    pub(super) fn owner(&self, kind: &str, own: Option<&str>, options: &Options) -> Owner {
+        let current = known(&self.current.request_id);
+        let (Some(current), false) = (current, options.concurrent) else {
+            let id = own.filter(|id| id.len() <= ID_MAX);
+            return id.map_or(Owner::Nobody, |_| Owner::Own);
+        };
+        match (kind, own) {
+            // What a function calls `requestId` may be that of another service, of which the stream knows nothing.
+            ("function", Some(id)) if !is_same(id, current) && self.started.has(id) => Owner::Own,
+            // The Logs API's word of a death is a text.
+            ("function" | "platform.fault", _) => Owner::Current,
+            // Extensions log outside of any request, and the platform tells which one it means.
+            (_, Some(id)) if is_same(id, current) => Owner::Current,
+            (_, Some(_)) => Owner::Own,
+            (_, None) => Owner::Nobody,
         }
     }
 }
 
-/// The request that an event belongs to: its own, or the one that the stream is at.
-#[cfg_attr(brooklet_hot, optimize(speed))]
-fn request_of<'a>(
-    current: &'a Current,
-    started: &Remembered,
-    kind: &str,
-    own: Option<&'a str>,
-    options: &Options,
-) -> Option<&'a str> {
-    let current = known(&current.request_id);
-    if options.concurrent || current.is_none() {
-        return own.filter(|id| id.len() <= ID_MAX);
-    }
-    match kind {
-        // What a function calls `requestId` may be that of another service, of which the stream knows nothing.
-        "function" => match own {
-            // The stream's own text, so that the next one who compares need not look into it.
-            Some(id) if current.is_some_and(|current| is_same(id, current)) => current,
-            Some(id) if started.has(id) => own,
-            Some(_) | None => current,
-        },
-        // The Logs API's word of a death, a text.
-        "platform.fault" => current,
-        // Extensions log outside of any request, and the platform tells which one it means.
-        _ => own,
-    }
-}
-
-/// Whether two ids are the same; mostly they are one and the same text.
+/// Whether two ids are the same.
 fn is_same(one: &str, other: &str) -> bool {
-    if std::ptr::eq(one, other) {
-        return true;
-    }
     // Eight bytes at a time, as the library that is linked compares one after the other.
     let (words, rest) = one.as_bytes().as_chunks::<8>();
     let (others, other_rest) = other.as_bytes().as_chunks::<8>();
@@ -477,6 +490,25 @@ mod tests {
                 row("", "", "", None),
             ]
         );
+    }
+
+    #[test]
+    fn only_what_the_stream_tells_of_a_request_has_its_number() {
+        for (concurrent, expected) in [
+            (false, [0, 0, 0, 1, 0, 1, 2, 0, 0, 2, 2, 0, 0]),
+            (true, [0; 13]),
+        ] {
+            let options = options(concurrent);
+            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
+            for (item, expected) in parse::batch(TWO_REQUESTS).zip(expected) {
+                let parse::Item::Event(mut event) = item else {
+                    panic!("unreadable");
+                };
+                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
+                let record = record.expect("everything is kept");
+                assert_eq!(record.invocation, expected, "{record:?}");
+            }
+        }
     }
 
     #[test]

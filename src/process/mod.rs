@@ -73,6 +73,8 @@ pub struct Record<'a> {
     pub tenant_id: Option<&'a str>,
     /// Whether it belongs to the environment's first invocation, if that is known.
     pub cold_start: Option<bool>,
+    /// The number of the request, where all that is told of it here is told by the stream: request, trace, span, tenant and cold start of another record with this number are the same; 0 where it is not.
+    pub invocation: u64,
     /// The fraction of such records that are kept, as a JSON number, where not all are.
     pub sample: Option<&'a str>,
     /// The environment's part of the record's id.
@@ -177,7 +179,9 @@ pub fn process<'a, 'body>(
     };
     failed |= content.level >= Some(Level::Error);
     // An invocation that failed is known even where the event that tells it is not shipped.
-    let sampled = stream.sample(&event.kind, &content.facts, failed, options);
+    let own = content.facts.request_id;
+    let owner = stream.owner(&event.kind, own, options);
+    let sampled = stream.sample(&event.kind, (owner, own), failed, options);
     let selected = wanted.and_then(|()| options.select.by_content(&content, is_platform));
     if let Err(dropped @ (Dropped::Type | Dropped::Exclude(_))) = selected {
         return (Err(dropped), signal);
@@ -203,7 +207,9 @@ pub fn process<'a, 'body>(
     );
     let mut facts = content.facts;
     // What led to a death is worth knowing even where it is not shipped.
-    stream.remember(&event.kind, &facts, message, record, options);
+    if event.kind == "function" {
+        stream.remember((owner, facts.request_id), message, record);
+    }
     let sample = match selected.and(sampled) {
         Ok(sample) => sample,
         Err(dropped) => return (Err(dropped), signal),
@@ -226,7 +232,7 @@ pub fn process<'a, 'body>(
         extra: &event.extra,
         ..Record::default()
     };
-    stream.enrich(&mut record, &facts, options);
+    stream.enrich(&mut record, owner, &facts);
     if !options.redact.is_empty() {
         record.request_id = masked(record.request_id, options, masks, new_request);
         record.trace_id = masked(record.trace_id, options, masks, new_trace);

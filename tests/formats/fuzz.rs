@@ -175,7 +175,7 @@ impl Lane {
     /// Takes a record, as the product's lane does.
     fn push(&mut self, record: &Record<'_>) {
         let (most, separator) = (self.most.0, self.format.frame.separator);
-        let encoder = &*self.encoder;
+        let encoder = &mut *self.encoder;
         self.buffer.push(|out| {
             let before = out.len();
             encode::within(encoder, record, most, out);

@@ -182,7 +182,7 @@ impl Encode for Otlp {
     }
 
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn encode(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let mut wire = Wire::new(self.json, out);
         let message = wire.open_first(&LOG_RECORDS, ORDINARY_BYTES);
         let observed_ns = record.received_ms.saturating_mul(1_000_000);
@@ -377,6 +377,7 @@ mod tests {
             span_id: Some("35465b3a9e2f7c6a"),
             tenant_id: Some("t"),
             cold_start: Some(true),
+            invocation: 1,
             sample: Some("1"),
             environment: "e0",
             sequence: 7,
