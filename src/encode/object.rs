@@ -8,7 +8,7 @@ use super::ids::Ids;
 use super::names::{Names, Run};
 use super::quote::quote;
 use super::room::{Room, digits};
-use super::walk::Walk;
+use super::walk::{Quoted, Walk};
 use super::{Encode, Options};
 use crate::parse;
 use crate::process::{Identity, Record};
@@ -218,6 +218,7 @@ fn flat(out: &mut Vec<u8>, name: &[u8], json: &str) {
 
 /// The keys of an object as fields; `None` if it must stay one.
 #[inline(never)]
+#[cfg_attr(brooklet_hot, optimize(speed))]
 fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
     // Names as they are written; only where one has an escape must they be read.
     let (mut known, mut escaped) = (Vec::with_capacity(16), false);
@@ -236,37 +237,38 @@ fn unfold(room: &mut Room<'_>, prefix: &[u8], json: &str) -> Option<()> {
         }
         let from = walk.at() + 1;
         let name = walk.string();
-        let key = name.inside();
+        let key = name.bytes();
         escaped |= !name.plain;
         let twice = if escaped {
-            let is_same = |own: &&str| parse::plain(own) == parse::plain(key);
+            let is_same =
+                |own: &Quoted<'_>| parse::plain(own.inside()) == parse::plain(name.inside());
             known.iter().any(is_same)
         } else {
-            known.contains(&key)
+            known.iter().any(|own: &Quoted<'_>| own.bytes() == key)
         };
         if twice || known.len() >= FLAT_KEYS_MAX {
             return None;
         }
-        known.push(key);
+        known.push(name);
         walk.next().filter(|colon| *colon == b':')?;
         walk.step();
         let first = walk.next()?;
         let close = walk.at() == from + key.len() + 2;
-        let value = walk.value();
+        let begin = walk.at();
+        walk.pass();
         room.copy(prefix);
-        room.copy(b".");
+        room.put(*b".");
         // Most stand as they are to be written.
         let field = if close {
-            walk.since(from)
+            walk.bytes_since(from)
         } else {
-            room.copy(key.as_bytes());
-            room.copy(b"\":");
-            value
+            room.copy(key);
+            room.put(*b"\":");
+            walk.bytes_since(begin)
         };
         let from = room.at();
-        room.copy(field.as_bytes());
-        if matches!(first, b'{' | b'[') && memchr::memchr2(b'\n', b'\r', field.as_bytes()).is_some()
-        {
+        room.copy(field);
+        if matches!(first, b'{' | b'[') && memchr::memchr2(b'\n', b'\r', field).is_some() {
             one_line(room.since(from));
         }
     }

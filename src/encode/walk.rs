@@ -32,6 +32,13 @@ impl<'a> Quoted<'a> {
         self.text.get(self.from..self.to).unwrap_or_default()
     }
 
+    /// The same as bytes, for whom it is enough: that they are whole characters need not be seen again.
+    #[inline(always)]
+    pub(super) fn bytes(self) -> &'a [u8] {
+        let bytes = self.text.as_bytes();
+        bytes.get(self.from..self.to).unwrap_or_default()
+    }
+
     /// The bytes of that.
     #[inline(always)]
     pub(super) fn count(self) -> usize {
@@ -66,6 +73,13 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     pub(super) fn since(&self, from: usize) -> &'a str {
         self.text.get(from..self.at).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    #[inline(always)]
+    pub(super) fn bytes_since(&self, from: usize) -> &'a [u8] {
+        let bytes = self.text.as_bytes();
+        bytes.get(from..self.at).unwrap_or_default()
     }
 
     /// Ends the walk.
@@ -144,18 +158,32 @@ impl<'a> Walk<'a> {
     #[cfg_attr(brooklet_hot, optimize(speed))]
     pub(super) fn token(&mut self) -> &'a str {
         let from = self.at;
+        self.pass_token();
+        self.since(from)
+    }
+
+    /// Passes over it.
+    #[inline(always)]
+    fn pass_token(&mut self) {
         while let Some(byte) = self.text.as_bytes().get(self.at) {
             if matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace() {
                 break;
             }
             self.at += 1;
         }
-        self.since(from)
     }
 
     /// Takes the object or list that comes next.
     pub(super) fn whole(&mut self) -> &'a str {
-        let (from, mut depth) = (self.at, 0_u32);
+        let from = self.at;
+        self.pass_whole();
+        self.since(from)
+    }
+
+    /// Passes over it.
+    #[cfg_attr(brooklet_hot, optimize(speed))]
+    fn pass_whole(&mut self) {
+        let mut depth = 0_u32;
         while let Some(byte) = self.next() {
             match byte {
                 b'"' => {
@@ -171,20 +199,17 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        self.since(from)
     }
 
-    /// Takes any value that comes next.
-    pub(super) fn value(&mut self) -> &'a str {
-        let first = self.next();
-        let from = self.at;
-        match first {
+    /// Passes over any value that comes next.
+    #[inline(always)]
+    pub(super) fn pass(&mut self) {
+        match self.next() {
             Some(b'"') => {
                 self.string();
-                self.since(from)
             }
-            Some(b'{' | b'[') => self.whole(),
-            _ => self.token(),
+            Some(b'{' | b'[') => self.pass_whole(),
+            _ => self.pass_token(),
         }
     }
 }
