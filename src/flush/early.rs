@@ -22,8 +22,9 @@ impl Flusher {
         let events = parse::count(&body.bytes);
         self.aside = self.aside.saturating_add(events);
         self.early.push_back((body, events));
-        self.link.put_aside();
+        // First counted there, and then no more in hand.
         self.link.lies_aside(self.aside);
+        self.link.put_aside();
     }
 
     /// The oldest body that was put aside, with its events.

@@ -313,6 +313,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_asked_for_again_after_its_answer_or_the_pause() {
+        let (mut keys, pause) = (keys(HOUR), Duration::from_millis(70));
+        assert_eq!(keys.until_asked(pause), Some(pause));
+        assert_eq!(keys.ask(true), Some(0));
+        assert!(
+            keys.until_asked(pause) > Some(pause),
+            "an answer is to come"
+        );
+        keys.learn(&found(1, Err("denied")));
+        assert_eq!(keys.until_asked(pause), Some(pause));
+        assert_eq!(keys.ask(true), Some(1));
+        keys.learn(&found(2, Ok("gold")));
+        assert_eq!(keys.until_asked(pause), None);
+        assert_eq!(Keys::new(None).until_asked(pause), None);
+    }
+
+    #[test]
     fn what_was_held_back_goes_when_they_come() {
         let mut keys = keys(HOUR);
         assert_eq!(keys.ask(true), Some(0));

@@ -220,16 +220,17 @@ impl Lane {
             fallback,
             ..
         } = options;
+        let (bytes, records) = (options.batch_bytes, options.batch_records);
+        // What the destination showed to be too much is too much for it still.
+        let is_same = self.way.destination.is_at(&destination.url)
+            && (self.batch_bytes, self.batch_records) == (bytes, records);
+        if !is_same {
+            (self.batch_bytes, self.bytes_max) = (bytes, bytes);
+            (self.batch_records, self.records_max) = (records, records);
+        }
         self.way = Way::new(format, &encode, destination, &self.hurry);
         self.fallback =
             fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &self.hurry));
-        // What the destination showed to be too much is too much for it still.
-        if self.batch_bytes != options.batch_bytes {
-            (self.batch_bytes, self.bytes_max) = (options.batch_bytes, options.batch_bytes);
-        }
-        if self.batch_records != options.batch_records {
-            (self.batch_records, self.records_max) = (options.batch_records, options.batch_records);
-        }
     }
 
     /// Begins the stream of this environment, under a name that no other environment has.

@@ -171,7 +171,7 @@ impl Flusher {
     /// One turn of the thread; `false` when it is over. A panic costs what was in hand and nothing else.
     fn turn(&mut self) -> bool {
         self.ask();
-        self.wake = Some(self.link.wait(self.rest()));
+        self.wake = Some(self.link.wait(self.until_due()));
         let caught = catch_unwind(AssertUnwindSafe(|| self.deal_with_wake()));
         let goes_on = caught.unwrap_or_else(|_| self.mend());
         self.publish();
@@ -179,7 +179,7 @@ impl Flusher {
     }
 
     /// How long there is nothing to do, if nothing comes.
-    fn rest(&self) -> Option<Duration> {
+    fn until_due(&self) -> Option<Duration> {
         let due = self.due.map(|due| due.left());
         [due, self.until_asked()].into_iter().flatten().min()
     }

@@ -261,8 +261,13 @@ impl Stream {
 
     /// Adds what the stream knows to the record of an event, which has these facts.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    pub(super) fn enrich<'a>(&'a self, record: &mut Record<'a>, owner: Owner, facts: &Facts<'a>) {
-        self.tell_of((owner, facts.request_id), record);
+    pub(super) fn enrich<'a>(
+        &'a self,
+        record: &mut Record<'a>,
+        of: (Owner, Option<&str>),
+        facts: &Facts<'a>,
+    ) {
+        self.tell_of(of, facts.request_id, record);
         record.environment = &self.environment;
         record.sequence = self.sequence;
         if let Some(header) = facts.trace {
@@ -293,20 +298,27 @@ impl Stream {
             Some(_) => Owner::Own,
             None => Owner::Nobody,
         };
-        self.tell_of((owner, own), &mut record);
+        self.tell_of((owner, own), own, &mut record);
+        // It is of another environment than what was logged.
+        record.invocation = 0;
         record
     }
 
-    /// Adds all that the stream knows of a request to a record of it.
+    /// Adds all that the stream knows of a request to a record of it; `shown` is what the record names itself, masked.
     #[cfg_attr(brooklet_hot, optimize(speed))]
-    fn tell_of<'a>(&'a self, (owner, own): (Owner, Option<&'a str>), record: &mut Record<'a>) {
+    fn tell_of<'a>(
+        &'a self,
+        (owner, own): (Owner, Option<&str>),
+        shown: Option<&'a str>,
+        record: &mut Record<'a>,
+    ) {
         let current = &self.current;
-        record.request_id = current.id(owner, own);
-        record.cold_start = match record.request_id {
-            Some(_) if owner == Owner::Current => Some(current.is_first),
-            Some(id) => known(&self.first).map(|first| first == id),
+        record.request_id = current.id(owner, shown);
+        record.cold_start = match owner {
+            Owner::Current => Some(current.is_first),
+            Owner::Own => known(&self.first).map(|first| Some(first) == own),
             // Before the first request everything belongs to the cold start.
-            None => self.first.is_empty().then_some(true),
+            Owner::Nobody => self.first.is_empty().then_some(true),
         };
         if owner == Owner::Current {
             record.trace_id = known(&current.trace_id);
@@ -490,6 +502,33 @@ mod tests {
                 row("", "", "", None),
             ]
         );
+    }
+
+    #[test]
+    fn a_masked_id_hides_no_cold_start() {
+        let batch = r#"[
+            {"type":"platform.start","record":{"requestId":"r1"}},
+            {"type":"platform.start","record":{"requestId":"r2"}},
+            {"type":"function","record":"{\"requestId\":\"r1\",\"message\":\"late\"}"},
+            {"type":"function","record":{"requestId":"r1","message":"late"}},
+            {"type":"function","record":"{\"requestId\":\"r2\",\"message\":\"now\"}"}]"#;
+        for pattern in ["", "x=/r1|r2/", "x=/.requestId.:.[^\"]*.,/"] {
+            let options = Options {
+                redact: Redact::parse(pattern).0,
+                ..options(false)
+            };
+            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
+            let mut seen = Vec::new();
+            for item in parse::batch(batch) {
+                let parse::Item::Event(mut event) = item else {
+                    panic!("unreadable");
+                };
+                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
+                seen.push(record.expect("everything is kept").cold_start);
+            }
+            let [first, rest] = [true, false].map(Some);
+            assert_eq!(seen, [first, rest, first, first, rest], "{pattern}");
+        }
     }
 
     #[test]

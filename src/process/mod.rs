@@ -232,7 +232,7 @@ pub fn process<'a, 'body>(
         extra: &event.extra,
         ..Record::default()
     };
-    stream.enrich(&mut record, owner, &facts);
+    stream.enrich(&mut record, (owner, own), &facts);
     if !options.redact.is_empty() {
         record.request_id = masked(record.request_id, options, masks, new_request);
         record.trace_id = masked(record.trace_id, options, masks, new_trace);

@@ -138,6 +138,12 @@ impl Destination {
         }
     }
 
+    /// Whether this is its address.
+    #[must_use]
+    pub fn is_at(&self, url: &str) -> bool {
+        self.options.url == url
+    }
+
     /// Sends one payload, and again on what may pass, until the deadline.
     pub fn send<'a>(
         &mut self,
