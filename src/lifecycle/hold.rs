@@ -170,7 +170,10 @@ impl Flushing {
                     },
                 )) if id != request_id => past.ended(&id, told_ms),
                 Some(_) => {}
-                None if release.has_passed() || doubt.has_passed() => {
+                // What there was to doubt may be over since.
+                None if release.has_passed()
+                    || self.doubt(&awaited, began_ms, until).has_passed() =>
+                {
                     past.mistrusted |= ended_by.is_none() && ends.has_passed();
                     past.silent = if heard { 0 } else { past.silent + 1 };
                     if past.silent == SILENT_MAX {
@@ -211,5 +214,49 @@ fn limit_ms(deadline_ms: u64, now_ms: u64) -> u64 {
         second
     } else {
         left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cadence::Strategy;
+    use crate::link::{self, Body};
+
+    #[test]
+    fn what_was_looked_at_meanwhile_is_no_reason_to_doubt() {
+        const BUDGET: Duration = Duration::from_millis(100);
+        let (receive, mut flush, main) = link::channels(1);
+        let mut lane = flush.remove(0);
+        let flushing = Flushing {
+            link: main,
+            accounts: Vec::new(),
+            strategy: Strategy::End,
+            budget: BUDGET,
+        };
+        let body = Body {
+            bytes: Arc::new(Vec::new()),
+            received_ms: time::epoch_ms(),
+            skipped: 0,
+        };
+        receive.put(body, Duration::ZERO, |_, _| 0);
+        let works = std::thread::spawn(move || {
+            let body = lane.next_body().expect("it waits");
+            let request_id = "r".to_owned();
+            lane.report(Report::Started { request_id });
+            // It looks on for a while.
+            time::sleep(BUDGET / 4);
+            lane.done(body);
+            time::sleep(BUDGET * 3);
+            let request_id = "r".to_owned();
+            lane.report(Report::Flushed { request_id });
+        });
+        let until = Deadline::after(BUDGET * 50);
+        let works_on = Deadline::after(BUDGET * 3);
+        flushing.hold("r", vec![0], until, &mut Past::default());
+        assert!(works_on.has_passed() && !until.has_passed());
+        works.join().expect("no panic");
     }
 }
