@@ -151,6 +151,12 @@ impl Stats {
         !self.settled.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether somebody is counting what is left: nothing may be taken any more.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// The sum of all losses.
     #[must_use]
     pub fn lost(&self) -> u64 {

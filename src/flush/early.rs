@@ -27,17 +27,17 @@ impl Flusher {
         self.link.put_aside();
     }
 
-    /// The oldest body that was put aside, with its events.
+    /// The oldest body that was put aside, with its events; it counts as one of them until it is begun with or dropped.
     pub(super) fn next_early(&mut self) -> Option<(Body, usize)> {
         let (body, events) = self.early.pop_front()?;
         self.aside = self.aside.saturating_sub(events);
-        self.link.lies_aside(self.aside);
         Some((body, events))
     }
 
     /// Takes the bodies that were put aside, if they need not wait any more.
     pub(super) fn take_early(&mut self) {
         while !self.must_wait()
+            && !self.stats.is_settled()
             && let Some((body, _)) = self.next_early()
         {
             self.take(body);
@@ -48,6 +48,7 @@ impl Flusher {
     pub(super) fn drop_late(&mut self, body: Body, late: usize) {
         self.stats.received.add(late);
         self.stats.dropped_at_shutdown.add(late);
+        self.link.lies_aside(self.aside);
         self.link.done(body);
     }
 

@@ -281,7 +281,7 @@ impl Flusher {
         let mut next = Some(first);
         while let Some(body) = next {
             self.take(body);
-            next = self.link.next_body();
+            next = self.next_body();
         }
         self.flush_if_done();
     }
@@ -294,21 +294,23 @@ impl Flusher {
         }
         let received_ms = body.received_ms;
         self.skipped = body.skipped;
+        self.link.begin(&body, self.stats.received.get());
+        self.link.lies_aside(self.aside);
         let (mut read, mut taken) = (0, 0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             fault::point("parse");
             let text = parse::text(&body.bytes);
-            let mut items = parse::batch(&text);
-            while let Some(item) = items.next() {
+            for item in parse::batch(&text) {
+                if self.stats.is_settled() {
+                    return;
+                }
                 read += 1;
                 self.stats.received.add(1);
                 self.take_item(item, received_ms);
                 taken += 1;
-                // Once the end has come nothing can be done, and counting the rest each time would take long.
+                // Once the end has come nothing can be done.
                 if self.lane.can_be_relieved() && !self.beside_deadline().has_passed() {
-                    self.link.in_hand(items.clone().count());
                     self.relieve_lane();
-                    self.link.in_hand(0);
                 }
             }
             self.relieve_lane();
@@ -318,7 +320,16 @@ impl Flusher {
             self.stats.unreadable.add(self.intake.lost());
             self.count_lost(&body, read, taken);
         }
-        self.link.done(body);
+        // Else the main thread counts what is left of it.
+        if !self.stats.is_settled() {
+            self.link.done(body);
+        }
+    }
+
+    /// A batch that has come already, if any that is still to be taken.
+    fn next_body(&mut self) -> Option<Body> {
+        let settled = self.stats.is_settled();
+        if settled { None } else { self.link.next_body() }
     }
 
     /// Sends or puts aside what would not fit, while more is taken in.

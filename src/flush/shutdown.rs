@@ -65,7 +65,7 @@ impl Flusher {
                 Wake::Gone => break,
             }
         }
-        while let Some(body) = self.link.next_body() {
+        while let Some(body) = self.next_body() {
             self.take(body);
         }
         self.await_shape(Deadline::after(deadline.left() / LAST_SEND_SHARE));

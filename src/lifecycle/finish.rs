@@ -127,10 +127,17 @@ fn advance(
 
 /// Counts what a lane will not look into any more; one that is still at it cannot give its own account in time.
 fn count_rest(lane: &LaneEnd, stats: &Stats, finished: bool) {
+    // It may have come to its own account just now.
+    let settles = !finished && stats.settles();
     if !finished {
-        stats.received.add(lane.backlog.events_in_hand());
-        // It may have come to its own account just now.
-        if stats.settles() {
+        let (hand, aside) = (lane.body_in_hand(), lane.backlog.events_aside());
+        let rest = hand.map_or(0, |(body, before)| {
+            let read = stats.received.get().saturating_sub(before);
+            let read = usize::try_from(read).unwrap_or(usize::MAX);
+            parse::count(&body.bytes).saturating_sub(read)
+        });
+        stats.received.add(rest + aside);
+        if settles {
             let open = usize::try_from(stats.open()).unwrap_or(usize::MAX);
             stats.dropped_at_shutdown.add(open);
         }

@@ -21,8 +21,8 @@ pub struct Backlog {
     crowded: AtomicBool,
     /// The destination is left alone after failures.
     paused: AtomicBool,
-    /// Events of the body in the flush thread's hand that are still to be taken, while it does something else.
-    in_hand: AtomicUsize,
+    /// Events that the lane had counted when it began with the body in its hand.
+    before_hand: AtomicU64,
     /// Events of the bodies that the flush thread has put aside.
     aside: AtomicUsize,
     /// When something of the stream was lost last, in milliseconds since 1970.
@@ -136,9 +136,9 @@ impl Backlog {
         self.paused.store(paused, Ordering::Release);
     }
 
-    /// So many events of the body in hand are still to be taken.
-    pub(super) fn set_in_hand(&self, events: usize) {
-        self.in_hand.store(events, Ordering::Release);
+    /// So many events were counted when the body in hand was begun with.
+    pub(super) fn set_before_hand(&self, events: u64) {
+        self.before_hand.store(events, Ordering::Release);
     }
 
     /// Tells of the events that are put aside.
@@ -158,11 +158,16 @@ impl Backlog {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// Events that the flush thread has still to take: of the body in its hand, and of those that it put aside.
+    /// Events that had been counted when the body in hand was begun with.
     #[must_use]
-    pub fn events_in_hand(&self) -> usize {
-        let aside = self.aside.load(Ordering::Acquire);
-        self.in_hand.load(Ordering::Acquire).saturating_add(aside)
+    pub(super) fn before_hand(&self) -> u64 {
+        self.before_hand.load(Ordering::Acquire)
+    }
+
+    /// Events of the bodies that the flush thread has put aside.
+    #[must_use]
+    pub fn events_aside(&self) -> usize {
+        self.aside.load(Ordering::Acquire)
     }
 
     /// When something of the stream was lost last, in milliseconds since 1970; 0 if nothing was.

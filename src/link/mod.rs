@@ -289,6 +289,8 @@ pub struct FlushEnd {
     queue: (Sender<Body>, Receiver<Body>),
     /// When they came, in milliseconds since 1970.
     times: VecDeque<u64>,
+    /// The body that is being looked into; a channel for the same reason.
+    hand: (Sender<Body>, Receiver<Body>),
     /// Room tokens out.
     room: Sender<()>,
     /// Emptied buffers out.
@@ -388,13 +390,15 @@ impl FlushEnd {
         self.queue.1.try_recv().ok()
     }
 
-    /// Says how many events of the body in hand are still to be taken.
-    pub fn in_hand(&self, events: usize) {
-        self.backlog.set_in_hand(events);
+    /// Says that a body is looked into now, and how many events were counted before it: if this thread does not come to the body's end, the main thread counts the rest.
+    pub fn begin(&self, body: &Body, before: u64) {
+        self.backlog.set_before_hand(before);
+        self.hand.0.try_send(body.clone()).unwrap_or(());
     }
 
     /// Says that a body has been dealt with, and hands its buffer back to be filled again.
     pub fn done(&mut self, body: Body) {
+        drop(self.hand.1.try_recv());
         self.backlog.release(body.room());
         self.next_waits();
         self.room.try_send(()).unwrap_or(());
@@ -461,6 +465,8 @@ pub struct LaneEnd {
     orders: Sender<Order>,
     /// Bodies, for the account of what nobody will look into any more.
     bodies: [Receiver<Body>; 2],
+    /// The one that the flush thread looks into.
+    hand: Receiver<Body>,
     /// What waits.
     pub backlog: Arc<Backlog>,
 }
@@ -491,6 +497,13 @@ impl LaneEnd {
     #[must_use]
     pub fn orders_are_taken(&self) -> bool {
         self.orders.is_empty()
+    }
+
+    /// The batch that the flush thread looks into, if any, and how many events it had counted before that.
+    #[must_use]
+    pub fn body_in_hand(&self) -> Option<(Body, u64)> {
+        let body = self.hand.try_recv().ok()?;
+        Some((body, self.backlog.before_hand()))
     }
 
     /// A batch that nobody has looked into, if any.
@@ -539,6 +552,7 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
         let (room_in, room_out) = bounded(1);
         let (orders_in, orders_out) = bounded(ORDERS_MAX);
         let queue = bounded(BODIES_MAX);
+        let hand = bounded(1);
         let backlog = Arc::new(Backlog::default());
         receive_end.ways.push(Way {
             bodies: bodies_in,
@@ -549,12 +563,14 @@ pub fn channels(lanes: usize) -> (ReceiveEnd, Vec<FlushEnd>, MainEnd) {
         main_end.lanes.push(LaneEnd {
             orders: orders_in,
             bodies: [queue.1.clone(), bodies_out.clone()],
+            hand: hand.1.clone(),
             backlog: Arc::clone(&backlog),
         });
         FlushEnd {
             bodies: bodies_out,
             queue,
             times: VecDeque::new(),
+            hand,
             room: room_in,
             spare: spare_in.clone(),
             backlog,
