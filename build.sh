@@ -348,9 +348,11 @@ build() {
       --cfg=brooklet_hot
       "-Clinker=$linker"
     )
-    # Each push that moves the stack pointer costs a line in the unwind tables where nothing else points to the frame.
-    # On arm64 it would be 2 kB more.
-    [ "$arch" != x86_64 ] || flags+=(-Cforce-frame-pointers=yes)
+    # What cannot panic needs no unwind table, and has one because the target says so.
+    flags+=(-Cllvm-args=-force-remove-attribute=uwtable)
+    # Each push that moves the stack pointer costs a line in the unwind tables where nothing else points to the frame,
+    # and where arguments are pushed each call that may panic costs one. On arm64 the first would be 2 kB more.
+    [ "$arch" != x86_64 ] || flags+=(-Cforce-frame-pointers=yes -Cllvm-args=-no-x86-call-frame-opt)
     options=(-Zbuild-std=std,panic_unwind -Zbuild-std-features=optimize_for_size,panic-unwind)
   fi
   if [ -n "$feature" ]; then
