@@ -37,15 +37,14 @@ impl Environment {
     /// Reads the environment; bytes that are not UTF-8 are replaced, as every value we use is text.
     #[must_use]
     pub fn read() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                let name = name.into_string().ok()?;
-                PREFIXES
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix))
-                    .then(|| (name, value.to_string_lossy().into_owned()))
-            })
-            .collect();
+        let mut variables = Vec::new();
+        for (name, value) in self::variables() {
+            if let Ok(name) = name.into_string()
+                && PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            {
+                variables.push((name, value.to_string_lossy().into_owned()));
+            }
+        }
         Self { variables }
     }
 
@@ -118,8 +117,13 @@ impl Environment {
 }
 
 /// Every variable of this process, bytes as they are, for the process that takes its place.
-pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os()
+#[must_use]
+pub fn variables() -> Vec<(OsString, OsString)> {
+    let mut variables = Vec::new();
+    for variable in std::env::vars_os() {
+        variables.push(variable);
+    }
+    variables
 }
 
 /// The command line: what we were started as, and the arguments.
