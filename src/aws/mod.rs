@@ -29,6 +29,18 @@ pub struct Options {
     pub endpoints: Endpoints,
 }
 
+impl Options {
+    /// How requests to a service in a region are signed.
+    #[must_use]
+    pub fn signing(&self, service: &'static str, region: &str) -> Signing {
+        Signing {
+            source: Arc::clone(&self.source),
+            region: region.to_owned(),
+            service,
+        }
+    }
+}
+
 /// How requests to one service in one region are signed.
 #[derive(Debug, Clone)]
 pub struct Signing {
@@ -284,11 +296,7 @@ impl Api {
         Self {
             service,
             url: options.endpoints.url(service, region),
-            signer: Signer::new(Signing {
-                source: Arc::clone(&options.source),
-                region: region.to_owned(),
-                service: service.name,
-            }),
+            signer: Signer::new(options.signing(service.name, region)),
         }
     }
 
