@@ -231,8 +231,8 @@ fn timestamp(epoch_ms: u64) -> String {
 /// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`.
 #[must_use]
 pub fn error_name(answer: &Answer) -> Option<String> {
-    let header = answer.header("x-amzn-errortype").map(ToOwned::to_owned);
-    error_in(&answer.body).or_else(|| header.map(|name| bare(&name).to_owned()))
+    let header = || Some(bare(answer.header("x-amzn-errortype")?).to_owned());
+    error_in(&answer.body).or_else(header)
 }
 
 /// The same from the body alone: JSON's `__type`, or `Code` of S3's XML.
@@ -265,6 +265,13 @@ pub fn error_message(body: &[u8]) -> String {
         Some(inside) => excerpt(parse::plain(inside).as_bytes()),
         None => excerpt(xml().map_or(text, |(message, _)| message).as_bytes()),
     }
+}
+
+/// What an answer says of one of several items: the names of the fields with the error's name and its message.
+#[must_use]
+pub fn item_error(item: &Fields<'_>, name: &str, message: &str) -> String {
+    let text = |field| item.inside(field).unwrap_or_default();
+    [text(name), ": ", &parse::plain(text(message))].concat()
 }
 
 /// Why a call had no success.
