@@ -82,6 +82,12 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The same as text of its own.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(ToOwned::to_owned)
+    }
+
     /// Names that begin so.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.variables
