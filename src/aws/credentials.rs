@@ -126,34 +126,21 @@ impl Keychain {
             let expires_ms = keys.expires_ms.unwrap_or(u64::MAX);
             expires_ms.saturating_sub(now_ms)
         };
-        let known = self.read.take();
-        if let Some(keys) = known.as_ref().filter(|keys| left(keys) > EXPIRES_SOON_MS) {
-            self.read = Some(Arc::clone(keys));
+        let known = |least_ms| self.read.as_ref().filter(|keys| left(keys) > least_ms);
+        if let Some(keys) = known(EXPIRES_SOON_MS) {
             return Ok(Arc::clone(keys));
         }
-        let token = match token_file {
-            Some(path) => match std::fs::read(path.as_str()) {
-                Ok(text) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
-                Err(why) => return Err(format!("the file of the credentials' token: {why}")),
-            },
-            None => token.clone(),
-        };
         let deadline = deadline.earlier(Deadline::after(READ_WAIT));
-        match read(url, token, deadline) {
-            Ok(keys) => {
-                let keys = Arc::new(keys);
-                self.read = Some(Arc::clone(&keys));
-                Ok(keys)
+        let keys = match (read(url, token, token_file, deadline), known(0)) {
+            (Ok(keys), _) => Arc::new(keys),
+            (Err(why), Some(keys)) => {
+                say!(Warn, "AWS credentials that expire soon are kept: {why}");
+                Arc::clone(keys)
             }
-            Err(why) => match known.filter(|keys| left(keys) > 0) {
-                Some(keys) => {
-                    say!(Warn, "AWS credentials that expire soon are kept: {why}");
-                    self.read = Some(Arc::clone(&keys));
-                    Ok(keys)
-                }
-                None => Err(format!("no AWS credentials: {why}")),
-            },
-        }
+            (Err(why), None) => return Err(format!("no AWS credentials: {why}")),
+        };
+        self.read = Some(Arc::clone(&keys));
+        Ok(keys)
     }
 
     /// A service says that the keys are not good any more; whether others can be had.
@@ -164,15 +151,24 @@ impl Keychain {
 }
 
 /// Asks the endpoint.
-fn read(url: &str, token: Option<String>, deadline: Deadline) -> Result<Credentials, String> {
-    let mut headers = Vec::new();
-    if let Some(token) = token {
-        headers.push(("authorization".to_owned(), token));
-    }
+fn read(
+    url: &str,
+    token: &Option<String>,
+    token_file: &Option<String>,
+    deadline: Deadline,
+) -> Result<Credentials, String> {
+    let token = match token_file {
+        Some(path) => match std::fs::read(path.as_str()) {
+            Ok(text) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
+            Err(why) => return Err(format!("the file of the credentials' token: {why}")),
+        },
+        None => token.clone(),
+    };
+    let header = |token| ("authorization".to_owned(), token);
     let answer = Client::local().call(&Request {
         method: Verb::Get,
         url,
-        headers: &headers,
+        headers: token.map(header).as_slice(),
         body: &[],
         deadline: Some(deadline),
     });
@@ -181,20 +177,18 @@ fn read(url: &str, token: Option<String>, deadline: Deadline) -> Result<Credenti
         return Err(format!("their endpoint answered {}", answer.status));
     }
     let fields = Fields::of(std::str::from_utf8(&answer.body).unwrap_or_default());
-    let text = |name| {
-        fields
-            .inside(name)
-            .map(|text| parse::plain(text).into_owned())
-    };
-    match (text("AccessKeyId"), text("SecretAccessKey")) {
-        (Some(key_id), Some(secret)) => Ok(Credentials {
-            key_id,
-            secret,
-            token: text("Token"),
-            expires_ms: text("Expiration").and_then(|at| time::rfc3339_ms(&at)),
-        }),
-        _ => Err("their endpoint answered without a key".to_owned()),
-    }
+    told(&fields).ok_or_else(|| "their endpoint answered without a key".to_owned())
+}
+
+/// The key in an answer.
+fn told(fields: &Fields<'_>) -> Option<Credentials> {
+    let text = |name| Some(parse::plain(fields.inside(name)?).into_owned());
+    Some(Credentials {
+        key_id: text("AccessKeyId")?,
+        secret: text("SecretAccessKey")?,
+        token: text("Token"),
+        expires_ms: text("Expiration").and_then(|at| time::rfc3339_ms(&at)),
+    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,18 @@ pub struct Options {
     pub endpoints: Endpoints,
 }
 
+impl Options {
+    /// How requests to a service in a region are signed.
+    #[must_use]
+    pub fn signing(&self, service: &'static str, region: &str) -> Signing {
+        Signing {
+            source: Arc::clone(&self.source),
+            region: region.to_owned(),
+            service,
+        }
+    }
+}
+
 /// How requests to one service in one region are signed.
 #[derive(Debug, Clone)]
 pub struct Signing {
@@ -219,8 +231,8 @@ fn timestamp(epoch_ms: u64) -> String {
 /// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`.
 #[must_use]
 pub fn error_name(answer: &Answer) -> Option<String> {
-    let header = answer.header("x-amzn-errortype").map(ToOwned::to_owned);
-    error_in(&answer.body).or_else(|| header.map(|name| bare(&name).to_owned()))
+    let header = || Some(bare(answer.header("x-amzn-errortype")?).to_owned());
+    error_in(&answer.body).or_else(header)
 }
 
 /// The same from the body alone: JSON's `__type`, or `Code` of S3's XML.
@@ -255,6 +267,13 @@ pub fn error_message(body: &[u8]) -> String {
     }
 }
 
+/// What an answer says of one of several items: the names of the fields with the error's name and its message.
+#[must_use]
+pub fn item_error(item: &Fields<'_>, name: &str, message: &str) -> String {
+    let text = |field| item.inside(field).unwrap_or_default();
+    [text(name), ": ", &parse::plain(text(message))].concat()
+}
+
 /// Why a call had no success.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
@@ -284,11 +303,7 @@ impl Api {
         Self {
             service,
             url: options.endpoints.url(service, region),
-            signer: Signer::new(Signing {
-                source: Arc::clone(&options.source),
-                region: region.to_owned(),
-                service: service.name,
-            }),
+            signer: Signer::new(options.signing(service.name, region)),
         }
     }
 

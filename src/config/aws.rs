@@ -16,7 +16,7 @@ const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// Reads what is told of AWS; what cannot be used counts as not told.
 #[must_use]
 pub fn aws(environment: &Environment) -> Options {
-    let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    let text = |name: &str| environment.text(name);
     let url = |name: &str| text(name).filter(|url| http::usable_url(url).is_ok());
     let is = |name: &str| {
         let value = environment.get(name);
@@ -49,7 +49,7 @@ pub fn aws(environment: &Environment) -> Options {
 
 /// Where keys come from.
 fn source(environment: &Environment) -> Source {
-    let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    let text = |name: &str| environment.text(name);
     let keys = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
     if let (Some(key_id), Some(secret)) = keys {
         return Source::Environment(Arc::new(Credentials {

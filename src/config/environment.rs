@@ -37,15 +37,14 @@ impl Environment {
     /// Reads the environment; bytes that are not UTF-8 are replaced, as every value we use is text.
     #[must_use]
     pub fn read() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                let name = name.into_string().ok()?;
-                PREFIXES
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix))
-                    .then(|| (name, value.to_string_lossy().into_owned()))
-            })
-            .collect();
+        let mut variables = Vec::new();
+        for (name, value) in self::variables() {
+            if let Ok(name) = name.into_string()
+                && PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            {
+                variables.push((name, value.to_string_lossy().into_owned()));
+            }
+        }
         Self { variables }
     }
 
@@ -83,6 +82,12 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The same as text of its own.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(ToOwned::to_owned)
+    }
+
     /// Names that begin so.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.variables
@@ -118,8 +123,14 @@ impl Environment {
 }
 
 /// Every variable of this process, bytes as they are, for the process that takes its place.
-pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os()
+#[must_use]
+pub fn variables() -> Vec<(OsString, OsString)> {
+    let mut variables = Vec::new();
+    // `collect` makes room by what is left each time, in twice the code.
+    for variable in std::env::vars_os() {
+        variables.push(variable);
+    }
+    variables
 }
 
 /// The command line: what we were started as, and the arguments.

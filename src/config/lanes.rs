@@ -202,12 +202,12 @@ pub(super) fn flush_options(
     settings: Settings,
     identity: &Identity,
     http: http::Options,
+    aws: &aws::Options,
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Option<flush::Options> {
     let format = settings.format();
     let given = settings.endpoint.clone()?;
-    let aws = super::aws(environment);
     let mut encode = settings.encode.clone();
     let whole = |given: &str, what: &str, encode: &_, problems: &mut _| {
         let url = vendor::url(given, format, encode, identity);
@@ -230,7 +230,7 @@ pub(super) fn flush_options(
     if format.scheme {
         let endpoint = variable("ENDPOINT", destination);
         encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
-        encode.place = match place::call(&given, format, &mut to, &aws, environment) {
+        encode.place = match place::call(&given, format, &mut to, aws, environment) {
             Ok(names) => names,
             Err(why) => {
                 let given = http::shown_url(&given);
@@ -275,14 +275,14 @@ pub(super) fn flush_options(
     let is = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     to.headers.retain(|(name, _)| !is(name));
     if !format.scheme && !has_key && !is("authorization") {
-        to.aws = place::signed(&to.url, &aws);
+        to.aws = place::signed(&to.url, aws);
     }
     to.headers.extend(own);
     let fallback = settings.fallback.as_deref().and_then(|url| {
         let same = !format.scheme && encode::of_scheme(url).is_none();
         let whole = same.then(|| whole(url, "fallback", &encode, problems));
         let url = whole.as_deref().unwrap_or(url);
-        let fallback = fallback(url, format, &encode, &to, gzip, &aws, environment);
+        let fallback = fallback(url, format, &encode, &to, gzip, aws, environment);
         if let Err(why) = &fallback {
             let name = variable("FALLBACK_ENDPOINT", destination);
             let url = http::shown_url(url);

@@ -326,6 +326,7 @@ fn build(
             settings,
             &identity,
             http,
+            &secrets.aws,
             environment,
             problems,
         ) {
@@ -423,7 +424,7 @@ fn identity(
     problems: &mut Vec<Problem>,
 ) -> Identity {
     let mut tags = settings.tags.clone();
-    let text = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    let text = |name: &str| environment.text(name);
     let mut service_name = None;
     if let Some(value) = environment.get(OTEL_ATTRIBUTES) {
         let (attributes, bad) = values::pairs(value);

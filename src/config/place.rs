@@ -2,13 +2,11 @@
 //!
 //! A stream or queue may be its ARN, and `?region=` may name another region than the function's.
 
-use std::sync::Arc;
-
 use super::Environment;
 use crate::aws::credentials::Source;
-use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
+use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, signed_host};
 use crate::aws::sigv4::encoded;
-use crate::aws::{Options, Signing, headers};
+use crate::aws::{Options, headers};
 use crate::encode::Format;
 use crate::http::{self, Verb};
 use crate::send;
@@ -67,7 +65,21 @@ impl<'a> Parts<'a> {
             parts.name = resource.split_once('/').map_or(resource, |(_, name)| name);
             parts.region = told.or(Some(region));
         }
-        Ok(parts)
+        let (name, slashes) = (parts.name, parts.name.matches('/').count());
+        match scheme {
+            "s3" if name.starts_with('/') => Err("it names no bucket".to_owned()),
+            "firehose" | "kinesis" if slashes > 0 => {
+                Err(format!("it must be {scheme}://stream or an ARN"))
+            }
+            "sqs" if slashes > 2 || name.ends_with('/') => Err(
+                "it must be sqs://queue, sqs://account/queue, an ARN or a queue's URL without https://"
+                    .to_owned(),
+            ),
+            "cloudwatch" if slashes == 0 || name.ends_with('/') || name.rfind('/') == Some(0) => {
+                Err("it must be cloudwatch://group/stream".to_owned())
+            }
+            _ => Ok(parts),
+        }
     }
 }
 
@@ -82,124 +94,10 @@ fn is_region(text: &str) -> bool {
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn usable(url: &str) -> Result<(), String> {
-    let parts = Parts::of(url)?;
-    let slashes = parts.name.matches('/').count();
-    match parts.scheme {
-        "cloudwatch" => group_and_stream(parts.name).map(|_| ()),
-        "s3" if parts.name.starts_with('/') => Err("it names no bucket".to_owned()),
-        "firehose" | "kinesis" if slashes > 0 => {
-            Err(format!("it must be {}://stream or an ARN", parts.scheme))
-        }
-        "sqs" if slashes > 2 || parts.name.ends_with('/') => Err(
-            "it must be sqs://queue, sqs://account/queue, an ARN or a queue's URL without https://"
-                .to_owned(),
-        ),
-        _ => Ok(()),
-    }
-}
-
-/// The log group, and the stream behind the last slash.
-fn group_and_stream(name: &str) -> Result<(&str, &str), String> {
-    let parts = name.rsplit_once('/');
-    parts
-        .filter(|(group, stream)| !group.is_empty() && !stream.is_empty())
-        .ok_or_else(|| "it must be cloudwatch://group/stream".to_owned())
+    Parts::of(url).map(|_| ())
 }
 
 /// Makes of a destination's options those of the place that a URL names, which can be used; gives back what the envelope names.
-///
-/// # Errors
-/// What is missing, in words.
-fn place(
-    url: &str,
-    extension: &'static str,
-    to: &mut send::Options,
-    options: &Options,
-    environment: &Environment,
-) -> Result<[String; 2], String> {
-    let parts = Parts::of(url)?;
-    let queue_host = parts.name.split_once('/').map(|(host, _)| host);
-    let queue_host = queue_host.filter(|host| parts.scheme == "sqs" && host.contains('.'));
-    // <queue>.<region>.…, or a VPC endpoint's name before it.
-    let of_host = queue_host.and_then(|host| {
-        let mut labels = host.split('.').skip_while(|label| *label != "sqs");
-        labels.nth(1).filter(|region| is_region(region))
-    });
-    let region = parts.region.or(of_host).or(options.region.as_deref());
-    let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
-    let endpoints = &options.endpoints;
-    let mut names = [parts.name.to_owned(), String::new()];
-    let mut duty = Duty::None;
-    let (service, url): (&'static Service, String) = match parts.scheme {
-        "s3" => {
-            let (bucket, prefix) = parts.name.split_once('/').unwrap_or((parts.name, ""));
-            let prefix = encoded(prefix.trim_matches('/'), "/");
-            let slash = if prefix.is_empty() { "" } else { "/" };
-            duty = Duty::Object {
-                function: environment
-                    .get("AWS_LAMBDA_FUNCTION_NAME")
-                    .unwrap_or("brooklet")
-                    .to_owned(),
-                extension,
-            };
-            let bucket = endpoints.bucket(bucket, region);
-            (&S3, format!("{bucket}/{prefix}{slash}"))
-        }
-        "firehose" => (&FIREHOSE, endpoints.url(&FIREHOSE, region)),
-        "kinesis" => {
-            if let Some(arn) = parts.arn {
-                names = [arn.to_owned(), String::new()];
-            }
-            (&KINESIS, endpoints.url(&KINESIS, region))
-        }
-        "sqs" => {
-            let host = queue_host.filter(|_| endpoints.told(&SQS).is_none());
-            let url = host.map_or_else(
-                || endpoints.url(&SQS, region),
-                |host| format!("https://{host}"),
-            );
-            let [base, queue] = &mut names;
-            base.clone_from(&url);
-            *queue = match queue_host {
-                Some(host) => {
-                    *base = format!("https://{host}");
-                    parts
-                        .name
-                        .get(host.len() + 1..)
-                        .unwrap_or_default()
-                        .to_owned()
-                }
-                None if parts.account.is_empty() => parts.name.to_owned(),
-                None => [parts.account, "/", parts.name].concat(),
-            };
-            (&SQS, url)
-        }
-        _ => {
-            let (group, stream) = group_and_stream(parts.name)?;
-            names = [group.to_owned(), stream.to_owned()];
-            duty = Duty::Stream {
-                group: group.to_owned(),
-                stream: stream.to_owned(),
-            };
-            (&LOGS, endpoints.url(&LOGS, region))
-        }
-    };
-    to.url = url;
-    if !to.url.ends_with('/') {
-        to.url.push('/');
-    }
-    to.aws = Some(service::Options {
-        signing: Signing {
-            source: Arc::clone(&options.source),
-            region: region.to_owned(),
-            service: service.name,
-        },
-        duty,
-    });
-    Ok(names)
-}
-
-/// Makes of a destination's options those of a place in AWS; gives back what the envelope names.
 ///
 /// # Errors
 /// What is missing, in words.
@@ -210,31 +108,84 @@ pub(super) fn call(
     options: &Options,
     environment: &Environment,
 ) -> Result<[String; 2], String> {
-    let content_type = to.headers.first().map_or("", |(_, kind)| kind.as_str());
-    let extension = match (content_type, to.gzip) {
-        ("application/x-ndjson", true) => ".ndjson.gz",
-        ("application/x-ndjson", false) => ".ndjson",
-        ("application/json", true) => ".json.gz",
-        ("application/json", false) => ".json",
-        (_, true) => ".gz",
-        (_, false) => "",
-    };
-    let names = place(url, extension, to, options, environment)?;
-    to.reader = send::reader(format.name);
-    // The owner's ideas of an answer are those of another destination.
-    to.success.clear();
-    let (service, operation) = match format.name {
+    let parts = Parts::of(url)?;
+    let name = parts.name;
+    let queue_host = name.split_once('/').map(|(host, _)| host);
+    let queue_host = queue_host.filter(|host| parts.scheme == "sqs" && host.contains('.'));
+    // <queue>.<region>.…, or a VPC endpoint's name before it.
+    let of_host = queue_host.and_then(|host| {
+        let mut labels = host.split('.').skip_while(|label| *label != "sqs");
+        labels.nth(1).filter(|region| is_region(region))
+    });
+    let region = parts.region.or(of_host).or(options.region.as_deref());
+    let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
+    let (service, operation) = match parts.scheme {
+        "s3" => (&S3, ""),
         "firehose" => (&FIREHOSE, "PutRecordBatch"),
         "kinesis" => (&KINESIS, "PutRecords"),
         "sqs" => (&SQS, "SendMessageBatch"),
-        "cloudwatch" => (&LOGS, "PutLogEvents"),
-        _ => {
-            to.method = Verb::Put;
-            return Ok(names);
-        }
+        _ => (&LOGS, "PutLogEvents"),
     };
+    let endpoints = &options.endpoints;
+    let url = endpoints.url(service, region);
+    to.url = [&*url, "/"].concat();
     to.method = Verb::Post;
-    to.headers = headers(service, operation);
+    let mut names = [name.to_owned(), String::new()];
+    let mut duty = Duty::None;
+    match parts.scheme {
+        "s3" => {
+            let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+            let prefix = encoded(prefix.trim_matches('/'), "/");
+            let slash = if prefix.is_empty() { "" } else { "/" };
+            to.url = [&*endpoints.bucket(bucket, region), "/", &prefix, slash].concat();
+            to.method = Verb::Put;
+            let lines = match to.headers.first().map(|(_, kind)| &**kind) {
+                Some("application/x-ndjson") => ".ndjson",
+                Some("application/json") => ".json",
+                _ => "",
+            };
+            let function = environment.get("AWS_LAMBDA_FUNCTION_NAME");
+            duty = Duty::Object {
+                function: function.unwrap_or("brooklet").to_owned(),
+                extension: [lines, if to.gzip { ".gz" } else { "" }].concat(),
+            };
+        }
+        "sqs" => {
+            let [base, queue] = &mut names;
+            if let Some(host) = queue_host {
+                *base = ["https://", host].concat();
+                *queue = name.get(host.len() + 1..).unwrap_or_default().to_owned();
+                if endpoints.told(&SQS).is_none() {
+                    to.url = [&**base, "/"].concat();
+                }
+            } else {
+                let slash = if parts.account.is_empty() { "" } else { "/" };
+                *queue = [parts.account, slash, name].concat();
+                *base = url;
+            }
+        }
+        "cloudwatch" => {
+            let (group, stream) = name.rsplit_once('/').unwrap_or_default();
+            names = [group.to_owned(), stream.to_owned()];
+            let [group, stream] = names.clone();
+            duty = Duty::Stream { group, stream };
+        }
+        _ => {
+            if let Some(arn) = parts.arn.filter(|_| parts.scheme == "kinesis") {
+                arn.clone_into(&mut names[0]);
+            }
+        }
+    }
+    if !operation.is_empty() {
+        to.headers = headers(service, operation);
+    }
+    to.reader = send::reader(format.name);
+    // The owner's ideas of an answer are those of another destination.
+    to.success.clear();
+    to.aws = Some(service::Options {
+        signing: options.signing(service.name, region),
+        duty,
+    });
     Ok(names)
 }
 
@@ -245,11 +196,7 @@ pub(super) fn signed(url: &str, options: &Options) -> Option<service::Options> {
     }
     let (service, region) = signed_host(url)?;
     Some(service::Options {
-        signing: Signing {
-            source: Arc::clone(&options.source),
-            region,
-            service,
-        },
+        signing: options.signing(service, &region),
         duty: Duty::None,
     })
 }
@@ -270,6 +217,7 @@ pub(super) fn is_of_signature(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode;
 
     fn at(url: &str) -> Result<(String, [String; 2], String), String> {
         usable(url)?;
@@ -286,7 +234,8 @@ mod tests {
             aws: None,
             http: http::Options::default(),
         };
-        let names = place(url, ".x", &mut to, &options, &environment)?;
+        let format = encode::of_scheme(url).expect("a place");
+        let names = call(url, format, &mut to, &options, &environment)?;
         let signing = to.aws.expect("it is signed").signing;
         let signed = format!("{} {}", signing.service, signing.region);
         Ok((to.url, names, signed))

@@ -262,13 +262,13 @@ impl Maker {
         if let Some(name) = self.shapes.iter().find(is_wrong) {
             return Err(format!("the secret in {name} is none of its values"));
         }
-        let mut lanes = config.map_or_else(|_| Vec::new(), |config| config.lanes);
-        lanes.retain(|lane| lane.destination == self.destination);
+        let lanes = config.map_or_else(|_| Vec::new(), |config| config.lanes);
+        let mut lanes = lanes.into_iter();
         let Some(Lane {
             mut flush,
             identity,
             ..
-        }) = lanes.pop()
+        }) = lanes.find(|lane| lane.destination == self.destination)
         else {
             return Err("there is no endpoint any more".to_owned());
         };
@@ -280,7 +280,7 @@ impl Maker {
             ));
         }
         if let Some(fallback) = &mut flush.lane.fallback {
-            fallback.destination.hidden.extend(hidden.iter().cloned());
+            fallback.destination.hidden.extend(hidden.clone());
         }
         flush.lane.destination.hidden.extend(hidden);
         Ok(Box::new((flush, identity)))
@@ -290,18 +290,19 @@ impl Maker {
 /// What must not be shown of a secret, the longest first: of a list also its parts and their values, of a URL also the path and its parts, which servers repeat by themselves.
 fn shapes(value: &str) -> Vec<String> {
     let mut shapes = vec![value.to_owned()];
-    for part in value.split(',').filter(|_| value.contains([',', '='])) {
-        shapes.push(part.trim().to_owned());
-        if let Some((_, own)) = part.split_once('=') {
-            shapes.push(own.trim().to_owned());
+    if value.contains(',') || value.contains('=') {
+        for part in value.split(',') {
+            shapes.push(part.trim().to_owned());
+            if let Some((_, own)) = part.split_once('=') {
+                shapes.push(own.trim().to_owned());
+            }
         }
     }
     if http::usable_url(value).is_ok() {
         let http::Target { path, .. } = http::Target::of(value);
-        for part in [path, path.trim_matches('/')]
-            .into_iter()
-            .chain(path.split('/'))
-        {
+        shapes.push(path.to_owned());
+        shapes.push(path.trim_matches('/').to_owned());
+        for part in path.split('/') {
             shapes.push(part.to_owned());
         }
     }
@@ -312,9 +313,9 @@ fn shapes(value: &str) -> Vec<String> {
 pub(super) fn user(url: &str) -> Vec<String> {
     let authority = url.split('/').nth(2).unwrap_or_default();
     let (user, _) = authority.rsplit_once('@').unwrap_or_default();
-    let decoded = values::percent_decoded(user);
+    let decoded = values::percent_decoded(user).unwrap_or_default();
     let mut hidden = Vec::new();
-    for user in [user].into_iter().chain(decoded.as_deref()) {
+    for user in [user, &decoded] {
         let (_, password) = user.split_once(':').unwrap_or_default();
         let sent = http::basic(user).split_off("Basic ".len());
         for part in [&*sent, user, password] {
@@ -416,8 +417,8 @@ fn headers(
         any = true;
         let value = value_of(&reference)?;
         let space = if word.is_empty() { "" } else { " " };
-        let whole = encoded(&format!("{word}{space}{value}"), "");
-        parts.push(format!("{name}={whole}"));
+        let whole = encoded(&[word, space, &value].concat(), "");
+        parts.push([name, "=", &whole].concat());
     }
     Ok(any.then(|| parts.join(",")))
 }

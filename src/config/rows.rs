@@ -92,7 +92,7 @@ pub(super) const WRAPPER_STRICT: Opt = Opt {
     reach: Reach::Environment,
     // The wrapper reads it by itself, as it reads no other option.
     parse: |value, _| {
-        let words = [("true", ()), ("false", ()), ("1", ()), ("0", ())];
-        values::word(value, &words)
+        let words = [("true", true), ("false", false), ("1", true), ("0", false)];
+        values::word(value, &words).map(|_| ())
     },
 };

@@ -12,36 +12,25 @@ pub(super) const FORMAT: Format = Format {
     record_bytes: RECORD_BYTES,
     gzip: false,
     scheme: true,
-    encoder: |options| {
-        let [stream, _] = options.place.clone();
-        Box::new(Pack::new(
-            options,
-            Box::new(Firehose { stream }),
-            RECORD_BYTES,
-        ))
-    },
+    encoder: |options| Pack::boxed(options, &ENVELOPE),
     ..Format::PLAIN
 };
 
 /// A record holds 1000 KiB before base64, and a call 4 MiB; it is billed in steps of 5 KB, so the larger the better.
 const RECORD_BYTES: usize = 1_000_000;
 
-/// The stream.
-struct Firehose {
-    /// Its name.
-    stream: String,
-}
-
-impl Envelope for Firehose {
-    fn begin(&self, out: &mut Vec<u8>) {
+/// What stands around the records.
+const ENVELOPE: Envelope = Envelope {
+    begin: |place, out| {
+        let [stream, _] = &place.names;
         out.extend_from_slice(b"{\"DeliveryStreamName\":");
-        string(out, &self.stream);
+        string(out, stream);
         out.extend_from_slice(b",\"Records\":[");
-    }
-
-    fn write(&self, _number: usize, bytes: &[u8], out: &mut Vec<u8>) {
+    },
+    write: |_, _, bytes, out| {
         out.extend_from_slice(b"{\"Data\":");
         base64(bytes, out);
         out.push(b'}');
-    }
-}
+    },
+    bytes_max: RECORD_BYTES,
+};

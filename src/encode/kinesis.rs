@@ -14,35 +14,24 @@ pub(super) const FORMAT: Format = Format {
     record_bytes: 1_000_000,
     gzip: false,
     scheme: true,
-    encoder: |options| {
-        let [stream, _] = options.place.clone();
-        Box::new(Pack::new(options, Box::new(Kinesis { stream }), PACK_BYTES))
-    },
+    encoder: |options| Pack::boxed(options, &ENVELOPE),
     ..Format::PLAIN
 };
 
-/// What a record is filled up to: ten of the 25 KB that are billed as one, and a quarter of what a shard takes in a second.
-const PACK_BYTES: usize = 250_000;
-
-/// The stream.
-struct Kinesis {
-    /// Its name or its ARN.
-    stream: String,
-}
-
-impl Envelope for Kinesis {
-    fn begin(&self, out: &mut Vec<u8>) {
-        let name: &[u8] = if self.stream.starts_with("arn:") {
+/// What stands around the records.
+const ENVELOPE: Envelope = Envelope {
+    begin: |place, out| {
+        let [stream, _] = &place.names;
+        let name: &[u8] = if stream.starts_with("arn:") {
             b"{\"StreamARN\":"
         } else {
             b"{\"StreamName\":"
         };
         out.extend_from_slice(name);
-        string(out, &self.stream);
+        string(out, stream);
         out.extend_from_slice(b",\"Records\":[");
-    }
-
-    fn write(&self, _number: usize, bytes: &[u8], out: &mut Vec<u8>) {
+    },
+    write: |_, _, bytes, out| {
         out.extend_from_slice(b"{\"Data\":");
         base64(bytes, out);
         // By chance as far as shards are concerned, and the same when it is sent again.
@@ -50,5 +39,7 @@ impl Envelope for Kinesis {
         out.extend_from_slice(b",\"PartitionKey\":");
         string(out, key.get(..16).unwrap_or_default());
         out.push(b'}');
-    }
-}
+    },
+    // Ten of the 25 KB that are billed as one, and a quarter of what a shard takes in a second.
+    bytes_max: 250_000,
+};

@@ -255,10 +255,11 @@ pub const BUCKET: &Format = &s3::FORMAT;
 /// The format of the same fragments outside of AWS.
 #[must_use]
 pub fn unwrapped(format: &'static Format) -> &'static Format {
-    match (format.scheme, format.frame == Frame::LINES) {
-        (false, _) => format,
-        (true, true) => &ndjson::FORMAT,
-        (true, false) => &json::FORMAT,
+    let lines = format.frame == Frame::LINES;
+    match format.scheme {
+        true if lines => self::format(ndjson::FORMAT.name).unwrap_or(DEFAULT),
+        true => DEFAULT,
+        false => format,
     }
 }
 

@@ -12,27 +12,33 @@ use crate::gzip::Gzip;
 use crate::process::{Identity, Record};
 
 /// How a service wants its records.
-pub(super) trait Envelope: Send {
-    /// What the service is told besides; called whenever more is known.
-    fn identify(&mut self, _identity: &Identity) {}
-
+pub(super) struct Envelope {
     /// Writes what stands before the first record.
-    fn begin(&self, out: &mut Vec<u8>);
-
+    pub(super) begin: fn(&Place, &mut Vec<u8>),
     /// Writes a record of this number, which holds these bytes.
-    fn write(&self, number: usize, bytes: &[u8], out: &mut Vec<u8>);
+    pub(super) write: fn(&Place, usize, &[u8], &mut Vec<u8>),
+    /// What a record holds, in bytes, before compression.
+    pub(super) bytes_max: usize,
+}
+
+/// Where records go, and how.
+pub(super) struct Place {
+    /// What the configuration names: a stream; the URL of all queues and a queue.
+    pub(super) names: [String; 2],
+    /// The function's account, once it is known.
+    pub(super) account: Option<String>,
+    /// Whether records are compressed.
+    pub(super) gzip: bool,
 }
 
 /// Writes lines, and packs them.
 pub(super) struct Pack {
     /// Writes a line.
     object: Object,
+    /// Where they go.
+    place: Place,
     /// What stands around the records.
-    envelope: Box<dyn Envelope>,
-    /// What a record holds, in bytes, before compression.
-    bytes_max: usize,
-    /// Whether records are compressed.
-    gzip: bool,
+    envelope: &'static Envelope,
 }
 
 impl fmt::Debug for Pack {
@@ -42,14 +48,17 @@ impl fmt::Debug for Pack {
 }
 
 impl Pack {
-    /// An encoder whose records hold so many bytes.
-    pub(super) fn new(options: &Options, envelope: Box<dyn Envelope>, bytes_max: usize) -> Self {
-        Self {
+    /// An encoder for a service.
+    pub(super) fn boxed(options: &Options, envelope: &'static Envelope) -> Box<dyn Encode> {
+        Box::new(Self {
             object: Object::new(options),
+            place: Place {
+                names: options.place.clone(),
+                account: None,
+                gzip: options.gzip_inside,
+            },
             envelope,
-            bytes_max,
-            gzip: options.gzip_inside,
-        }
+        })
     }
 
     /// Writes a record that is full, and empties it.
@@ -68,7 +77,7 @@ impl Pack {
             .as_mut()
             .is_some_and(|gzip| gzip.compress(&mut std::iter::once(&**lines), &mut packed));
         let bytes = if compressed { &packed } else { &*lines };
-        self.envelope.write(number, bytes, out);
+        (self.envelope.write)(&self.place, number, bytes, out);
         lines.clear();
     }
 }
@@ -76,7 +85,7 @@ impl Pack {
 impl Encode for Pack {
     fn identify(&mut self, identity: &Identity) {
         self.object.identify(identity);
-        self.envelope.identify(identity);
+        self.place.account.clone_from(&identity.account_id);
     }
 
     fn encode(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -90,11 +99,11 @@ impl Encode for Pack {
         places: &mut Vec<usize>,
     ) -> bool {
         // It takes much memory, and few ask for it.
-        let mut gzip = self.gzip.then(Gzip::new);
-        self.envelope.begin(out);
+        let mut gzip = self.place.gzip.then(Gzip::new);
+        (self.envelope.begin)(&self.place, out);
         let (mut lines, mut number) = (Vec::new(), 0);
         for fragment in fragments {
-            if !lines.is_empty() && lines.len() + fragment.len() >= self.bytes_max {
+            if !lines.is_empty() && lines.len() + fragment.len() >= self.envelope.bytes_max {
                 self.finish(number, &mut lines, &mut gzip, out);
                 number += 1;
             }
@@ -123,22 +132,18 @@ pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    struct Plain;
-
-    impl Envelope for Plain {
-        fn begin(&self, out: &mut Vec<u8>) {
-            out.push(b'[');
-        }
-
-        fn write(&self, number: usize, bytes: &[u8], out: &mut Vec<u8>) {
+    const PLAIN: Envelope = Envelope {
+        begin: |_, out| out.push(b'['),
+        write: |_, number, bytes, out| {
             out.extend_from_slice(number.to_string().as_bytes());
             base64(bytes, out);
-        }
-    }
+        },
+        bytes_max: 8,
+    };
 
     #[test]
     fn records_are_filled_with_whole_lines() {
-        let pack = Pack::new(&Options::default(), Box::new(Plain), 8);
+        let pack = Pack::boxed(&Options::default(), &PLAIN);
         let (mut out, mut places) = (Vec::new(), Vec::new());
         let lines = [&b"abc"[..], b"def", b"g", b"longer than it", b"h"];
         assert!(pack.gather(&mut lines.into_iter(), &mut out, &mut places));

@@ -4,9 +4,8 @@
 
 use super::object::string;
 use super::pack::{Envelope, Pack, base64};
-use super::{Format, Frame, Options};
+use super::{Format, Frame};
 use crate::digest::sha256_hex;
-use crate::process::Identity;
 use crate::time;
 
 /// The row of the table.
@@ -21,7 +20,7 @@ pub(super) const FORMAT: Format = Format {
     scheme: true,
     // Of the messages of a FIFO queue, which takes each once.
     replaces: true,
-    encoder: |options| Box::new(Pack::new(options, Box::new(Sqs::new(options)), PACK_BYTES)),
+    encoder: |options| Pack::boxed(options, &ENVELOPE),
     ..Format::PLAIN
 };
 
@@ -31,59 +30,30 @@ const PACK_BYTES: usize = 256_000;
 /// What the names of queues end with that keep an order.
 const FIFO: &str = ".fifo";
 
-/// The queue.
-struct Sqs {
-    /// What stands before account and name in its URL.
-    base: String,
-    /// Its name, with the account before it if the owner said it.
-    queue: String,
-    /// The account, if it is needed and known.
-    account: String,
-    /// Whether messages are compressed.
-    gzip: bool,
-}
-
-impl Sqs {
-    /// A queue whose account may not be known yet.
-    fn new(options: &Options) -> Self {
-        let [base, queue] = options.place.clone();
-        Self {
-            base,
-            queue,
-            account: String::new(),
-            gzip: options.gzip_inside,
-        }
-    }
-}
-
-impl Envelope for Sqs {
-    fn identify(&mut self, identity: &Identity) {
-        if let (Some(account), false) = (&identity.account_id, self.queue.contains('/')) {
-            self.account = [account, "/"].concat();
-        }
-    }
-
-    fn begin(&self, out: &mut Vec<u8>) {
+/// What stands around the records: the name of the queue may have the account before it.
+const ENVELOPE: Envelope = Envelope {
+    begin: |place, out| {
+        let [base, queue] = &place.names;
+        let account = place.account.as_deref().filter(|_| !queue.contains('/'));
+        let slash = if account.is_some() { "/" } else { "" };
+        let url = [base, "/", account.unwrap_or_default(), slash, queue].concat();
         out.extend_from_slice(b"{\"QueueUrl\":");
-        string(
-            out,
-            &[&*self.base, "/", &self.account, &self.queue].concat(),
-        );
+        string(out, &url);
         out.extend_from_slice(b",\"Entries\":[");
-    }
-
-    fn write(&self, number: usize, bytes: &[u8], out: &mut Vec<u8>) {
+    },
+    write: |place, number, bytes, out| {
+        let [_, queue] = &place.names;
         out.extend_from_slice(b"{\"Id\":");
         string(out, &number.to_string());
         out.extend_from_slice(b",\"MessageBody\":");
-        if self.gzip {
+        if place.gzip {
             base64(bytes, out);
         } else {
             // It was text before it was packed.
             let text = String::from_utf8_lossy(bytes);
             string(out, &text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"));
         }
-        if self.queue.ends_with(FIFO) {
+        if queue.ends_with(FIFO) {
             // What one environment logs keeps its order, and a message that is sent again is recognised.
             out.extend_from_slice(b",\"MessageGroupId\":");
             string(out, time::environment());
@@ -91,13 +61,15 @@ impl Envelope for Sqs {
             string(out, &sha256_hex(bytes));
         }
         out.push(b'}');
-    }
-}
+    },
+    bytes_max: PACK_BYTES,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::Encode;
+    use crate::encode::Options;
+    use crate::process::Identity;
 
     fn written(queue: &str, account: Option<&str>, gzip_inside: bool) -> String {
         let options = Options {
@@ -105,7 +77,7 @@ mod tests {
             gzip_inside,
             ..Options::default()
         };
-        let mut pack = Pack::new(&options, Box::new(Sqs::new(&options)), PACK_BYTES);
+        let mut pack = Pack::boxed(&options, &ENVELOPE);
         pack.identify(&Identity {
             account_id: account.map(ToOwned::to_owned),
             ..Identity::default()

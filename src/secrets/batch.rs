@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::reference::Service;
+use crate::aws::item_error;
 use crate::parse::{self, Fields};
 
 /// What a service was asked for and did not give.
@@ -99,8 +100,7 @@ fn secret(found: &[Fields<'_>], errors: &[Fields<'_>], id: &str) -> Option<Resul
     }
     let is = |fields: &&Fields<'_>| word(fields, "SecretId").as_deref() == Some(id);
     let fields = errors.iter().find(is)?;
-    let text = |name| word(fields, name).unwrap_or_default();
-    Some(Err([&*text("ErrorCode"), ": ", &text("Message")].concat()))
+    Some(Err(item_error(fields, "ErrorCode", "Message")))
 }
 
 /// Whether a secret is the one that was asked for: by its ARN, which may lack the six characters that the service adds to the name.
@@ -112,22 +112,17 @@ fn is_named(fields: &Fields<'_>, id: &str) -> bool {
 
 /// What `GetParameters` says of an id.
 fn parameter(found: &[Fields<'_>], id: &str) -> Result<String, String> {
-    let is = |fields: &Fields<'_>, behind: &str| {
+    let is = |fields: &&Fields<'_>| {
+        // A version or label that was asked for stands apart from the name.
+        let selector = word(fields, "Selector").unwrap_or_default();
+        let version = [":", fields.get("Version").unwrap_or_default()].concat();
         ["Name", "ARN"].into_iter().any(|name| {
             let name = word(fields, name).unwrap_or_default();
-            !name.is_empty() && id.strip_prefix(&*name) == Some(behind)
+            let behind = id.strip_prefix(&*name).filter(|_| !name.is_empty());
+            behind.is_some_and(|behind| behind == selector || behind == version)
         })
     };
-    // A version or label that was asked for stands apart from the name.
-    let selected = |fields: &&Fields<'_>| is(fields, &word(fields, "Selector").unwrap_or_default());
-    let version = |fields: &&Fields<'_>| {
-        is(
-            fields,
-            &[":", fields.get("Version").unwrap_or_default()].concat(),
-        )
-    };
-    let fields = found.iter().find(selected);
-    let fields = fields.or_else(|| found.iter().find(version));
+    let fields = found.iter().find(is);
     let value = fields.and_then(|fields| word(fields, "Value"));
     value.ok_or_else(|| "there is no such parameter".to_owned())
 }

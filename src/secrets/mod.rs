@@ -47,8 +47,8 @@ struct Group {
     region: Option<String>,
     /// What the service calls them, each once.
     ids: Vec<String>,
-    /// What it keeps under them, once it has said so, or why it cannot even be asked.
-    kept: OnceLock<Result<Kept, String>>,
+    /// What it keeps under them, once it has said so.
+    kept: OnceLock<Kept>,
 }
 
 /// Fetches secrets: one call for each service and region at the same time, more only where there are more secrets than one may ask for, or where one that may not be read spoils it.
@@ -75,16 +75,13 @@ pub fn fetch(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) ->
     let mut values = Vec::new();
     for reference in references {
         let group = groups.iter().find(|group| group.holds(reference));
-        let value = match group.and_then(|group| Some((group, group.kept.get()?))) {
-            Some((_, Err(why))) => Err(why.clone()),
-            Some((group, Ok(kept))) => {
-                let at = group.ids.iter().position(|id| *id == reference.id);
-                match at.and_then(|at| kept.get(at)) {
-                    Some(Ok(kept)) => reference.value(kept),
-                    Some(Err(why)) => Err(why.clone()),
-                    None => continue,
-                }
-            }
+        let told = group.and_then(|group| {
+            let at = group.ids.iter().position(|id| *id == reference.id)?;
+            group.kept.get()?.get(at)
+        });
+        let value = match told {
+            Some(Ok(kept)) => reference.value(kept),
+            Some(Err(why)) => Err(why.clone()),
             None => continue,
         };
         values.push((reference.text().to_owned(), value));
@@ -101,33 +98,25 @@ impl Group {
     /// Fetches the secrets.
     fn fill(&self, options: &Options, deadline: Deadline, hurry: &Hurry) {
         fault::point("secrets");
-        let kept = self.fetched(options, deadline, hurry);
+        let mut service = self.reach(options, hurry);
+        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+        let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| match &mut service {
+            Ok((api, client)) => question(api, client, operation, body, deadline, hurry),
+            Err(why) => Err(Trouble {
+                why: why.clone(),
+                refused: false,
+            }),
+        };
+        let kept = batch::all(self.service, &ids, ask);
         self.kept.set(kept).unwrap_or(());
     }
 
-    /// What the service keeps, or why it cannot even be asked.
-    fn fetched(
-        &self,
-        options: &Options,
-        deadline: Deadline,
-        hurry: &Hurry,
-    ) -> Result<Kept, String> {
+    /// What it takes to ask the service, or why it cannot even be asked.
+    fn reach(&self, options: &Options, hurry: &Hurry) -> Result<(Api, Client), String> {
         let region = self.region.as_ref().or(options.aws.region.as_ref());
         let region = region.ok_or("AWS_REGION is not set")?;
         let client = Client::outbound(&options.http, hurry).map_err(|why| why.to_string())?;
-        let mut api = Api::new(self.service.row(), region, &options.aws);
-        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
-        let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| {
-            question(
-                &mut api,
-                &client,
-                operation,
-                body.as_bytes(),
-                deadline,
-                hurry,
-            )
-        };
-        Ok(batch::all(self.service, &ids, ask))
+        Ok((Api::new(self.service.row(), region, &options.aws), client))
     }
 }
 
@@ -159,10 +148,11 @@ fn question(
     api: &mut Api,
     client: &Client,
     operation: &str,
-    body: &[u8],
+    body: &str,
     deadline: Deadline,
     hurry: &Hurry,
 ) -> Result<Vec<u8>, Trouble> {
+    let body = body.as_bytes();
     let mut tries = 0;
     loop {
         tries += 1;

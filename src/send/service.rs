@@ -30,7 +30,7 @@ pub enum Duty {
         /// What the objects of a day are told apart by besides: the function's name.
         function: String,
         /// What a name ends with, such as `.ndjson.gz`.
-        extension: &'static str,
+        extension: String,
     },
     /// The log group and the stream are made when they are not there.
     Stream {
@@ -197,7 +197,7 @@ mod tests {
     fn an_object_keeps_its_name_until_it_is_known_to_be_there() {
         let mut service = service(Duty::Object {
             function: "a b".into(),
-            extension: ".ndjson",
+            extension: ".ndjson".into(),
         });
         let mut name = |payload: &[u8], again| {
             service.begin(payload);

@@ -7,14 +7,14 @@
 mod plan;
 
 use std::convert::Infallible;
-use std::ffi::{CString, NulError, OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
 use nix::unistd;
 
-use self::plan::{NEXT, Plan, STRICT};
+use self::plan::{NEXT, STRICT, Variable};
 use crate::config::{self, Environment};
 use crate::diag;
 use crate::error::Error;
@@ -30,15 +30,15 @@ pub fn run(command: &[OsString]) -> Error {
                 .into(),
         );
     };
-    let mut plan = Plan::of(config::variables());
-    let (strict, next) = (plan.strict, plan.next.take());
-    if let Some(odd) = &plan.odd {
+    let given = config::variables();
+    let strict = plan::strict(&given).unwrap_or_else(|odd| {
         say_once!(
             Warn,
             "{STRICT} is {odd:?}: must be one of true, false, 1, 0; taken instead: false"
         );
-    }
-    let (changes, missing) = prepare(plan);
+        false
+    });
+    let (variables, missing) = prepare(&given);
     for line in &missing {
         say_once!(Error, "{line}");
     }
@@ -47,30 +47,26 @@ pub fn run(command: &[OsString]) -> Error {
             "{STRICT} is true: the runtime is not started without its secrets"
         ));
     }
-    if let Some(next) = next {
+    let next = plan::value(&given, NEXT);
+    if !next.is_empty() {
         // It gets what Lambda gave us; if it is this file again, that one starts the runtime.
-        let why = start(&next, command, &changes, Some(NEXT));
+        let why = start(next, command, &variables, NEXT);
         say_once!(Error, "{NEXT}: {why}; the runtime starts without it");
     }
-    let why = start(program, arguments, &changes, None);
-    if strict || changes.is_empty() {
+    let why = start(program, arguments, &variables, "");
+    if strict || variables == given {
         return why;
     }
     // It may be that its environment got too large.
     say_once!(Error, "{why}; it is tried without what was to be set");
-    start(program, arguments, &[], None)
+    start(program, arguments, &given, "")
 }
 
-/// Becomes a program, with these changes to the environment and without a variable; returns only if that failed.
+/// Becomes a program, with these variables but for one; returns only if that failed.
 ///
 /// What is ignored, blocked or open is the program's as it was ours, but for SIGPIPE, which is at its default.
-fn start(
-    program: &OsStr,
-    arguments: &[OsString],
-    changes: &[(OsString, OsString)],
-    without: Option<&str>,
-) -> Error {
-    let Err(why) = replace(program, arguments, changes, without);
+fn start(program: &OsStr, arguments: &[OsString], variables: &[Variable], without: &str) -> Error {
+    let Err(why) = replace(program, arguments, variables, without);
     Error::Resource {
         what: format!("--wrapper: {}", program.to_string_lossy()),
         why: why.to_string(),
@@ -83,51 +79,43 @@ fn start(
 fn replace(
     program: &OsStr,
     arguments: &[OsString],
-    changes: &[(OsString, OsString)],
-    without: Option<&str>,
+    variables: &[Variable],
+    without: &str,
 ) -> io::Result<Infallible> {
-    let file = CString::new(program.as_bytes())?;
-    let mut words = vec![file.clone()];
+    let mut words = vec![CString::new(program.as_bytes())?];
     for argument in arguments {
         words.push(CString::new(argument.as_bytes())?);
     }
-    // Rust's start ignores it, and what is ignored stays so.
-    sigpipe::reset();
-    if changes.is_empty() && without.is_none() {
-        return Ok(unistd::execvp(&file, &words)?);
-    }
-    let mut variables = Vec::new();
-    for (name, value) in config::variables() {
-        let stays = changes.iter().all(|(changed, _)| *changed != name);
-        if stays && without.is_none_or(|without| name != without) {
-            variables.push(variable(&name, &value)?);
+    let mut environment = Vec::new();
+    for (name, value) in variables {
+        if name != without {
+            let variable = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            environment.push(CString::new(variable)?);
         }
     }
-    for (name, value) in changes {
-        variables.push(variable(name, value)?);
-    }
-    Ok(unistd::execvpe(&file, &words, &variables)?)
+    // Rust's start ignores it, and what is ignored stays so.
+    sigpipe::reset();
+    let file = CString::new(program.as_bytes())?;
+    // What nix knows of the reason, std knows too, and without another table of names.
+    unistd::execvpe(&file, &words, &environment).map_err(|_| io::Error::last_os_error())
 }
 
-/// A variable as the system has it.
-fn variable(name: &OsStr, value: &OsStr) -> Result<CString, NulError> {
-    CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
-}
-
-/// What is changed in the runtime's environment, and a line for each secret that is missing; a panic costs the secrets, or at worst all of it.
-fn prepare(plan: Plan) -> (Vec<(OsString, OsString)>, Vec<String>) {
-    let references = plan.references();
+/// The variables for the runtime, and a line for each secret that is missing; a panic costs the secrets, or at worst all that was to be set.
+fn prepare(given: &[Variable]) -> (Vec<Variable>, Vec<String>) {
+    let references = plan::references(given);
     let mut found = Found::default();
     if !references.is_empty() {
         diag::install_panic_line();
         // What is no secret is set all the same.
         found = catch_unwind(|| fetch(&references)).unwrap_or_default();
     }
-    let changes = AssertUnwindSafe(|| {
-        plan.changes(&|reference| found.value(reference.text()).map(ToOwned::to_owned))
-    });
-    let caught = catch_unwind(changes);
-    caught.unwrap_or_else(|_| (Vec::new(), vec!["no secret could be set".to_owned()]))
+    let changed = || {
+        plan::changed(given, &|reference| {
+            found.value(reference.text()).map(ToOwned::to_owned)
+        })
+    };
+    catch_unwind(changed)
+        .unwrap_or_else(|_| (given.to_vec(), vec!["no secret could be set".to_owned()]))
 }
 
 /// Fetches the secrets.

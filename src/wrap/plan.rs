@@ -4,7 +4,7 @@
 //! Names and values are whatever bytes the system has; only what is ours must be text.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use crate::secrets::{MARK, Reference};
 
@@ -21,126 +21,103 @@ pub(super) const NEXT: &str = "BROOKLET_WRAPPER_NEXT";
 pub(super) const STRICT: &str = "BROOKLET_WRAPPER_STRICT";
 
 /// Variables that are lists, to which something is added rather than put in their place, and what stands between two parts.
-const LISTS: [(&str, u8); 4] = [
-    ("NODE_OPTIONS", b' '),
-    ("JAVA_TOOL_OPTIONS", b' '),
-    ("PYTHONPATH", b':'),
-    ("DOTNET_STARTUP_HOOKS", b':'),
+const LISTS: [(&str, &str); 4] = [
+    ("NODE_OPTIONS", " "),
+    ("JAVA_TOOL_OPTIONS", " "),
+    ("PYTHONPATH", ":"),
+    ("DOTNET_STARTUP_HOOKS", ":"),
 ];
 
 /// A name and a value.
-type Variable = (OsString, OsString);
+pub(super) type Variable = (OsString, OsString);
 
-/// What is to be done before the runtime starts.
-#[allow(missing_debug_implementations, reason = "values may be secrets")]
-#[derive(Default)]
-pub(super) struct Plan {
-    /// The function's variables that want a secret, as they are.
-    wanting: Vec<Variable>,
-    /// What is set in the runtime's process.
-    sets: Vec<Variable>,
-    /// The lists as they are.
-    lists: Vec<Variable>,
-    /// What is started in the runtime's place.
-    pub(super) next: Option<OsString>,
-    /// Whether the runtime must not start without a secret.
-    pub(super) strict: bool,
-    /// What stands there instead of whether it must not, if that is neither.
-    pub(super) odd: Option<String>,
+/// The value of a variable; empty if it is not set.
+pub(super) fn value<'a>(variables: &'a [Variable], name: &str) -> &'a OsStr {
+    let found = variables.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| &**value).unwrap_or_default()
 }
 
-impl Plan {
-    /// Reads the function's variables.
-    pub(super) fn of(variables: impl Iterator<Item = Variable>) -> Self {
-        let mut plan = Self::default();
-        for (name, value) in variables {
-            let bytes = name.as_bytes();
-            if let Some(set) = bytes.strip_prefix(SET) {
-                if !set.is_empty() {
-                    plan.sets.push((OsString::from_vec(set.to_vec()), value));
-                }
-            } else if name == NEXT {
-                plan.next = Some(value).filter(|value| !value.is_empty());
-            } else if name == STRICT {
-                let value = value.as_bytes().trim_ascii();
-                plan.strict = value.eq_ignore_ascii_case(b"true") || value == b"1";
-                let no = [&b"false"[..], b"0", b""];
-                if !plan.strict && !no.contains(&&*value.to_ascii_lowercase()) {
-                    plan.odd = Some(String::from_utf8_lossy(value).into_owned());
-                }
-            } else if !bytes.starts_with(OWN) {
-                if wants(&value) {
-                    plan.wanting.push((name, value));
-                } else if separator(&name).is_some() {
-                    plan.lists.push((name, value));
-                }
-            }
-        }
-        plan
+/// Whether the runtime must not start without a secret.
+///
+/// # Errors
+/// What stands there instead, if it is neither yes nor no.
+pub(super) fn strict(variables: &[Variable]) -> Result<bool, String> {
+    let value = value(variables, STRICT).as_bytes().trim_ascii();
+    let is = |word: &&[u8]| value.eq_ignore_ascii_case(word);
+    if [&b"true"[..], b"1"].iter().any(is) {
+        Ok(true)
+    } else if [&b"false"[..], b"0", b""].iter().any(is) {
+        Ok(false)
+    } else {
+        Err(String::from_utf8_lossy(value).into_owned())
     }
+}
 
-    /// The references of all variables, each once.
-    pub(super) fn references(&self) -> Vec<Reference> {
-        let mut found: Vec<Reference> = Vec::new();
-        for (_, value) in self.wanting.iter().chain(&self.sets) {
-            if let Some(reference) = reference(value)
-                && !found.contains(&reference)
-            {
-                found.push(reference);
-            }
+/// The references of all variables, each once.
+pub(super) fn references(variables: &[Variable]) -> Vec<Reference> {
+    let mut found: Vec<Reference> = Vec::new();
+    for (name, value) in variables {
+        if (set(name).is_some() || !is_own(name))
+            && let Some(reference) = reference(value)
+            && !found.contains(&reference)
+        {
+            found.push(reference);
         }
-        found
     }
+    found
+}
 
-    /// What is changed in the runtime's environment, given what was found; and a line for each variable that stays without its secret.
-    pub(super) fn changes(
-        self,
-        found: &dyn Fn(&Reference) -> Result<String, String>,
-    ) -> (Vec<Variable>, Vec<String>) {
-        let mut lines = Vec::new();
-        let mut value = |name: &OsStr, set: &'static str, given: OsString| {
-            if !wants(&given) {
-                return Some(given);
-            }
-            let found = match reference(&given) {
-                None => Err("no reference stands behind secret:".to_owned()),
-                Some(reference) => found(&reference).and_then(|value| {
-                    // No environment can hold it.
-                    let whole = !value.contains('\0');
-                    whole
-                        .then_some(value)
-                        .ok_or_else(|| format!("{}: it holds a zero byte", reference.text()))
-                }),
-            };
-            found
-                .map_err(|why| lines.push(format!("{set}{}: {why}", name.to_string_lossy())))
-                .ok()
-                .map(OsString::from)
+/// The variables for the runtime's process, given what was found; and a line for each that stays without its secret.
+pub(super) fn changed(
+    variables: &[Variable],
+    found: &dyn Fn(&Reference) -> Result<String, String>,
+) -> (Vec<Variable>, Vec<String>) {
+    let (mut changed, mut lines) = (variables.to_vec(), Vec::new());
+    let mut secret = |name: &OsStr, value: &OsStr| {
+        let kept = secret(value, found);
+        if let Err(why) = &kept {
+            lines.push(format!("{}: {why}", name.to_string_lossy()));
+        }
+        kept.ok()
+    };
+    for (name, value) in &mut changed {
+        if !is_own(name)
+            && wants(value)
+            && let Some(secret) = secret(name, value)
+        {
+            *value = secret;
+        }
+    }
+    for (name, value) in variables {
+        let Some(set) = set(name) else {
+            continue;
         };
-        let mut changes: Vec<Variable> = Vec::new();
-        for (name, given) in self.wanting {
-            if let Some(value) = value(&name, "", given) {
-                changes.push((name, value));
-            }
-        }
-        for (name, given) in self.sets {
-            let Some(value) = value(&name, "BROOKLET_RUNTIME_ENV_", given) else {
-                continue;
-            };
-            let before = changes.iter().position(|(known, _)| *known == name);
-            let before = before.map(|at| changes.swap_remove(at));
-            let value = match separator(&name) {
-                Some(separator) => {
-                    let is = self.lists.iter().find(|(known, _)| *known == name);
-                    let is = before.as_ref().or(is).map(|(_, value)| value.as_os_str());
-                    appended(is.unwrap_or_default(), separator, &value)
+        let Some(value) = secret(name, value) else {
+            continue;
+        };
+        match changed.iter_mut().find(|(known, _)| known == set) {
+            None => changed.push((set.to_owned(), value)),
+            Some((_, old)) => match separator(set) {
+                Some(separator) if !old.is_empty() && !wants(old) => {
+                    old.push(separator);
+                    old.push(value);
                 }
-                None => value,
-            };
-            changes.push((name, value));
+                _ => *old = value,
+            },
         }
-        (changes, lines)
     }
+    (changed, lines)
+}
+
+/// Whether a variable is brooklet's own.
+fn is_own(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(OWN)
+}
+
+/// The variable of the runtime's process that one sets, if it does.
+fn set(name: &OsStr) -> Option<&OsStr> {
+    let set = name.as_bytes().strip_prefix(SET)?;
+    (!set.is_empty()).then(|| OsStr::from_bytes(set))
 }
 
 /// Whether a value stands for a secret.
@@ -153,42 +130,58 @@ fn reference(value: &OsStr) -> Option<Reference> {
     Reference::read(value.to_str()?.strip_prefix(MARK)?)
 }
 
+/// The secret that a value stands for; any other value as it is.
+fn secret(
+    value: &OsStr,
+    found: &dyn Fn(&Reference) -> Result<String, String>,
+) -> Result<OsString, String> {
+    if !wants(value) {
+        return Ok(value.to_owned());
+    }
+    let reference = reference(value).ok_or("no reference stands behind secret:")?;
+    let secret = found(&reference)?;
+    // No environment can hold it.
+    if secret.contains('\0') {
+        return Err(format!("{}: it holds a zero byte", reference.text()));
+    }
+    Ok(secret.into())
+}
+
 /// What stands between the parts of a list; `None` for a variable that is none.
-fn separator(name: &OsStr) -> Option<u8> {
+fn separator(name: &OsStr) -> Option<&'static str> {
     let list = LISTS.iter().find(|(list, _)| name == *list);
     list.map(|(_, separator)| *separator)
 }
 
-/// A list with one more part.
-fn appended(list: &OsStr, separator: u8, part: &OsStr) -> OsString {
-    if list.is_empty() {
-        return part.to_owned();
-    }
-    let bytes = [list.as_bytes(), &[separator], part.as_bytes()].concat();
-    OsString::from_vec(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
-    fn plan(variables: &[(&str, &str)]) -> Plan {
+    fn plan(variables: &[(&str, &str)]) -> Vec<Variable> {
         let owned = variables
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
-        Plan::of(owned)
+        owned.collect()
     }
 
     /// The changes where every secret is its reference in capitals, but for those that end in `gone` or `zero`.
-    fn changed(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
-        let (mut changes, lines) = plan(variables).changes(&|reference| match reference.text() {
+    fn changes(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
+        let given = plan(variables);
+        let (mut changed, lines) = changed(&given, &|reference| match reference.text() {
             text if text.ends_with("gone") => Err(format!("{text}: it is gone")),
             text if text.ends_with("zero") => Ok("a\0b".to_owned()),
             text => Ok(text.to_uppercase()),
         });
-        changes.sort();
+        for (name, _) in &given {
+            let times = changed.iter().filter(|(known, _)| known == name).count();
+            assert_eq!(times, 1, "{}", name.display());
+        }
+        changed.retain(|variable| !given.contains(variable));
+        changed.sort();
         let text = |text: OsString| text.into_string().expect("text");
-        let changes = changes.into_iter();
+        let changes = changed.into_iter();
         (
             changes
                 .map(|(name, value)| (text(name), text(value)))
@@ -209,9 +202,10 @@ mod tests {
             ("NODE_OPTIONS", "x"),
             ("BROOKLET_ENDPOINT", "secret:ssm:/a"),
         ]);
-        assert!(plan.references().is_empty() && plan.next.is_none() && !plan.strict);
-        let (changes, lines) = plan.changes(&|_| Ok(String::new()));
-        assert!(changes.is_empty() && lines.is_empty());
+        assert!(references(&plan).is_empty() && value(&plan, NEXT).is_empty());
+        assert_eq!(strict(&plan), Ok(false));
+        let (changed, lines) = changed(&plan, &|_| Ok(String::new()));
+        assert!(changed == plan && lines.is_empty());
     }
 
     #[test]
@@ -224,18 +218,18 @@ mod tests {
             ("BROOKLET_RUNTIME_ENV_OTHER", "secret:ssm:/other"),
             ("BROOKLET_API_KEY", "secret:ssm:/ours"),
         ];
-        assert_eq!(plan(&variables).references().len(), 2);
+        assert_eq!(references(&plan(&variables)).len(), 2);
         let expected = pairs(&[
             ("KEY", "SSM:/KEY"),
             ("OTHER", "SSM:/OTHER"),
             ("SAME", "SSM:/KEY"),
         ]);
-        assert_eq!(changed(&variables), (expected, Vec::new()));
+        assert_eq!(changes(&variables), (expected, Vec::new()));
     }
 
     #[test]
     fn what_cannot_be_had_is_named_and_stays() {
-        let (changes, lines) = changed(&[
+        let (changes, lines) = changes(&[
             ("A", "secret:ssm:/gone"),
             ("B", "secret:of mine"),
             ("C", "secret:ssm:/zero"),
@@ -254,7 +248,7 @@ mod tests {
 
     #[test]
     fn lists_are_added_to_and_others_replaced() {
-        let (changes, lines) = changed(&[
+        let (changes, lines) = changes(&[
             ("NODE_OPTIONS", "--a"),
             ("PYTHONPATH", "/var/runtime"),
             ("DOTNET_STARTUP_HOOKS", ""),
@@ -284,20 +278,19 @@ mod tests {
 
     #[test]
     fn the_words_of_the_switches() {
-        for (value, strict) in [
-            ("true", true),
-            (" TRUE ", true),
-            ("1", true),
-            ("false", false),
-            ("", false),
+        for (value, expected) in [
+            ("true", Ok(true)),
+            (" TRUE ", Ok(true)),
+            ("1", Ok(true)),
+            ("false", Ok(false)),
+            ("0", Ok(false)),
+            ("", Ok(false)),
+            (" Yes", Err("Yes".to_owned())),
         ] {
-            assert_eq!(plan(&[(STRICT, value)]).strict, strict, "{value}");
+            assert_eq!(strict(&plan(&[(STRICT, value)])), expected, "{value}");
         }
-        assert_eq!(plan(&[(NEXT, "")]).next, None);
-        assert_eq!(
-            plan(&[(NEXT, "/opt/other")]).next,
-            Some("/opt/other".into())
-        );
+        assert_eq!(value(&plan(&[(NEXT, "")]), NEXT), "");
+        assert_eq!(value(&plan(&[(NEXT, "/opt/other")]), NEXT), "/opt/other");
     }
 
     #[test]
@@ -309,14 +302,12 @@ mod tests {
             (bytes(b"PYTHONPATH"), bytes(b"/\xfc")),
             (bytes(b"BROOKLET_RUNTIME_ENV_PYTHONPATH"), bytes(b"/\xfb")),
         ];
-        let plan = Plan::of(variables.into_iter());
-        assert!(plan.references().is_empty());
-        let (changes, lines) = plan.changes(&|_| Ok(String::new()));
-        let expected = [
-            (bytes(b"\xfe"), bytes(b"v\xfd")),
-            (bytes(b"PYTHONPATH"), bytes(b"/\xfc:/\xfb")),
-        ];
-        assert_eq!(changes, expected);
+        let (changed, lines) = changed(&variables, &|_| Ok(String::new()));
+        let set = (bytes(b"\xfe"), bytes(b"v\xfd"));
+        let list = (bytes(b"PYTHONPATH"), bytes(b"/\xfc:/\xfb"));
+        let [wanting, sets, _, adds] = variables;
+        assert!(references(std::slice::from_ref(&wanting)).is_empty());
+        assert_eq!(changed, [wanting, sets, list, adds, set]);
         assert_eq!(lines, ["N\u{fffd}: no reference stands behind secret:"]);
     }
 }

@@ -3,8 +3,8 @@
 //! Throttling is often a 400, and so is what no other record would fare better with.
 
 use super::{Fate, Reading, elements};
-use crate::aws::{error_in, error_message};
-use crate::parse::{self, Fields};
+use crate::aws::{error_in, error_message, item_error};
+use crate::parse::Fields;
 use crate::send::retry::Verdict;
 
 /// Parts of the names of errors that may pass.
@@ -89,9 +89,8 @@ pub(super) fn records(status: u16, body: &[u8], records: usize) -> Reading {
     for item in items.unwrap_or_default() {
         let item = Fields::of(item.get());
         let name = item.inside("ErrorCode");
-        if let (Some(name), true) = (name, why.is_empty()) {
-            let message = item.inside("ErrorMessage").unwrap_or_default();
-            why = [name, ": ", &parse::plain(message)].concat();
+        if name.is_some() && why.is_empty() {
+            why = item_error(&item, "ErrorCode", "ErrorMessage");
         }
         fates.push(name.map_or(Fate::Delivered, fate));
     }
@@ -128,8 +127,7 @@ pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
             (true, _) => Fate::Again,
         };
         if fails {
-            let text = |name| item.inside(name).unwrap_or_default();
-            why = [text("Code"), ": ", &parse::plain(text("Message"))].concat();
+            why = item_error(&item, "Code", "Message");
         }
     }
     Reading::Items { fates, why }
