@@ -14,6 +14,7 @@
 //! A full channel never blocks its sender for ever: receive threads wait a stated time, the main thread sends orders only as fast as invocations come, and reports that nobody waits for are left out.
 
 mod backlog;
+mod body;
 mod found;
 mod threads;
 
@@ -27,6 +28,7 @@ use crossbeam_channel::{
 };
 
 pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Hurry, Owed};
+pub use self::body::Body;
 pub use self::found::{Found, KeepEnd, keys};
 pub use self::threads::{HURRY_SLICE, spawn, within};
 use crate::time::Deadline;
@@ -39,27 +41,6 @@ pub const SPARE_MAX: usize = 2;
 pub const ORDERS_MAX: usize = 16;
 /// Reports of each lane that may wait for the main thread.
 pub const REPORTS_MAX: usize = 64;
-
-/// One telemetry batch as it came.
-#[derive(Debug, Clone)]
-pub struct Body {
-    /// The request's body, which lanes share: whoever changes it must be the last that holds it.
-    pub bytes: Arc<Vec<u8>>,
-    /// When it had come whole, in milliseconds since 1970.
-    pub received_ms: u64,
-    /// Events of bodies before it that its lane had no room for: they have numbers too, or what comes after them would have others in each lane.
-    pub skipped: u64,
-}
-
-/// What a body takes of the backlog at least, in bytes: a small one is more than its bytes, and many of them wait while an environment is yet to be restored.
-const ROOM_MIN: usize = 256;
-
-impl Body {
-    /// What it takes of the backlog, in bytes.
-    fn room(&self) -> usize {
-        self.bytes.capacity().max(ROOM_MIN)
-    }
-}
 
 /// What the main thread learned from an INVOKE event.
 #[derive(Debug, Clone)]
@@ -672,7 +653,7 @@ mod tests {
             aside.push(flush.next_body().expect("it waits"));
             flush.put_aside();
         }
-        assert_eq!(aside.len(), BACKLOG_BYTES_MAX / ROOM_MIN);
+        assert_eq!(aside.len(), BACKLOG_BYTES_MAX / body::ROOM_MIN);
         for body in aside {
             flush.done(body);
         }
