@@ -180,7 +180,7 @@ fn datadog_tags(settings: &mut Settings, environment: &Environment) {
 
 /// What the vendor's own variable calls the service.
 pub(super) fn service(settings: &Settings, environment: &Environment) -> Option<String> {
-    let named = environment.get("DD_SERVICE").map(ToOwned::to_owned);
+    let named = environment.text("DD_SERVICE");
     named.filter(|_| is_datadog(settings))
 }
 

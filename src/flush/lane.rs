@@ -347,8 +347,6 @@ impl Lane {
             timestamp: Some(&timestamp),
             received_ms: time::epoch_ms(),
             environment: &environment,
-            // Its environment is another than that of the stream.
-            invocation: 0,
             sequence: self.stats.own.get() + self.stats.marked.get() + 1,
             ..record
         });

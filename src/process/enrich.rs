@@ -60,8 +60,6 @@ struct Current {
     tenant_id: String,
     /// It is the environment's first.
     is_first: bool,
-    /// Its number among those of the stream, from 1.
-    number: u64,
     /// The runtime is done with it.
     done: bool,
 }
@@ -99,7 +97,7 @@ pub struct Stream {
     next: Option<u64>,
     /// The request of the latest `platform.start`.
     current: Current,
-    /// Requests that it was at.
+    /// Requests that it was at, and so the number of the one that it is at.
     begun: u64,
     /// The environment's first request; empty before it.
     first: String,
@@ -186,7 +184,6 @@ impl Stream {
                 self.started.add(id);
                 if !options.concurrent {
                     self.begun += 1;
-                    self.current.number = self.begun;
                     self.current.done = false;
                     id.clone_into(&mut self.current.request_id);
                     self.current.is_first = self.first == id;
@@ -299,7 +296,7 @@ impl Stream {
             None => Owner::Nobody,
         };
         self.tell_of((owner, own), own, &mut record);
-        // It is of another environment than what was logged.
+        // It is shipped under another environment than what was logged.
         record.invocation = 0;
         record
     }
@@ -324,7 +321,7 @@ impl Stream {
             record.trace_id = known(&current.trace_id);
             record.span_id = known(&current.span_id);
             record.tenant_id = known(&current.tenant_id);
-            record.invocation = current.number;
+            record.invocation = self.begun;
         }
     }
 
@@ -441,25 +438,29 @@ mod tests {
         }
     }
 
-    fn rows(batch: &str, concurrent: bool) -> Vec<Row> {
-        let options = options(concurrent);
+    /// What is told of each record of a batch, in one stream.
+    fn told<T>(batch: &str, options: &Options, tell: impl Fn(&Record<'_>) -> T) -> Vec<T> {
         let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
-        let mut rows = Vec::new();
-        for item in parse::batch(batch) {
+        let all = parse::batch(batch).map(|item| {
             let parse::Item::Event(mut event) = item else {
                 panic!("unreadable");
             };
-            let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
-            let record = record.expect("everything is kept");
-            let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
-            rows.push((
+            let (record, _) = process(&mut event, options, &mut stream, &mut scratch);
+            tell(&record.expect("everything is kept"))
+        });
+        all.collect()
+    }
+
+    fn rows(batch: &str, concurrent: bool) -> Vec<Row> {
+        let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
+        told(batch, &options(concurrent), |record| {
+            (
                 owned(record.request_id),
                 owned(record.trace_id),
                 owned(record.tenant_id),
                 record.cold_start,
-            ));
-        }
-        rows
+            )
+        })
     }
 
     fn row(id: &str, trace: &str, tenant: &str, cold: Option<bool>) -> Row {
@@ -517,15 +518,7 @@ mod tests {
                 redact: Redact::parse(pattern).0,
                 ..options(false)
             };
-            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
-            let mut seen = Vec::new();
-            for item in parse::batch(batch) {
-                let parse::Item::Event(mut event) = item else {
-                    panic!("unreadable");
-                };
-                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
-                seen.push(record.expect("everything is kept").cold_start);
-            }
+            let seen = told(batch, &options, |record| record.cold_start);
             let [first, rest] = [true, false].map(Some);
             assert_eq!(seen, [first, rest, first, first, rest], "{pattern}");
         }
@@ -537,16 +530,10 @@ mod tests {
             (false, [0, 0, 0, 1, 0, 1, 2, 0, 0, 2, 2, 0, 0]),
             (true, [0; 13]),
         ] {
-            let options = options(concurrent);
-            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
-            for (item, expected) in parse::batch(TWO_REQUESTS).zip(expected) {
-                let parse::Item::Event(mut event) = item else {
-                    panic!("unreadable");
-                };
-                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
-                let record = record.expect("everything is kept");
-                assert_eq!(record.invocation, expected, "{record:?}");
-            }
+            let seen = told(TWO_REQUESTS, &options(concurrent), |record| {
+                record.invocation
+            });
+            assert_eq!(seen, expected);
         }
     }
 
@@ -567,14 +554,8 @@ mod tests {
                 redact: Redact::parse(pattern).0,
                 ..options(false)
             };
-            let (mut stream, mut scratch) = (Stream::new("e".into()), Scratch::default());
-            for (item, expected) in parse::batch(batch).zip(expected) {
-                let parse::Item::Event(mut event) = item else {
-                    panic!("unreadable");
-                };
-                let (record, _) = process(&mut event, &options, &mut stream, &mut scratch);
-                assert_eq!(record.expect("everything is kept").span_id, expected);
-            }
+            let seen = told(batch, &options, |record| record.span_id.map(str::to_owned));
+            assert_eq!(seen, expected.map(|span| span.map(str::to_owned)));
         }
     }
 
