@@ -12,7 +12,7 @@ use super::text;
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Reads a valid object; anything else has no fields.
+    /// Reads an object that is valid JSON; anything else has no fields.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
         Self::read(json).unwrap_or_default()
@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         while let Some(name) = scan.name(fields.is_empty())? {
             fields.push((name.plain(), scan.value()?));
         }
-        Some(Self(fields))
+        scan.is_over().then_some(Self(fields))
     }
 
     /// The JSON text of a field's value.
@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(fields.get("b"), Some(r#"{"c":1.5}"#));
         assert_eq!(fields.object("b").hundredths("c"), Some(150));
         assert_eq!(fields.object("a").get("c"), None);
-        assert_eq!(Fields::of("[1]").get("a"), None);
+        assert_eq!(Fields::of(" {\"a\":1} ").get("a"), Some("1"));
+        for none in ["[1]", "{\"a\":1", "{\"a\":1} or so"] {
+            assert_eq!(Fields::of(none).get("a"), None, "{none}");
+        }
     }
 
     #[test]
