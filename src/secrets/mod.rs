@@ -7,7 +7,7 @@ mod batch;
 mod reference;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use reference::{MARK, Reference};
@@ -17,7 +17,7 @@ use crate::aws::{self, Api, Refusal};
 use crate::error::Error;
 use crate::fault;
 use crate::http::{self, Client};
-use crate::link::{self, Found, Hurry, KeepEnd};
+use crate::link::{self, Found, Hurry, KeepEnd, Parts};
 use crate::send::retry;
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
@@ -48,44 +48,31 @@ struct Fetch {
     /// Breaks off waiting for an answer.
     hurry: Hurry,
     /// What is fetched.
-    wanted: Vec<Wanted>,
-}
-
-/// A secret that is fetched.
-struct Wanted {
-    /// Which.
-    reference: Reference,
-    /// What its service told.
-    told: OnceLock<Result<String, String>>,
+    references: Vec<Reference>,
 }
 
 /// Fetches secrets: one call for each service and region at the same time, more only where there are more secrets than one may ask for, or where one that may not be read spoils it.
 #[must_use]
 pub fn fetch(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) -> Found {
-    let fetch = Arc::new(Fetch::new(options, references, hurry));
-    let mut threads = Vec::new();
+    let fetch = Arc::new(Fetch {
+        options: Arc::clone(options),
+        deadline: Deadline::after(options.budget),
+        hurry: hurry.clone(),
+        references: references.to_vec(),
+    });
+    let (parts, told) = Parts::new(references.len());
     for at in 1..references.len() {
         if !is_first(references, at) {
             continue;
         }
-        let fetch = Arc::clone(&fetch);
-        let work = move || fetch.fill(at);
-        if let Ok(thread) = link::spawn("secrets-more", None, Box::new(work)) {
-            threads.push(thread);
-        }
+        let (fetch, parts) = (Arc::clone(&fetch), parts.clone());
+        let work = move || parts.tell(fetch.part(at));
+        // Without the thread, or if it panics, its part is missing.
+        drop(link::spawn("secrets-more", None, Box::new(work)));
     }
-    fetch.fill(0);
-    for thread in threads {
-        // What one that panicked did not come to is not told.
-        thread.join().unwrap_or(());
-    }
-    let mut found = Found::default();
-    for wanted in &fetch.wanted {
-        if let Some(told) = wanted.told.get() {
-            let text = wanted.reference.text().to_owned();
-            found.values.push((text, told.clone()));
-        }
-    }
+    drop(parts);
+    let mut found = fetch.part(0);
+    found.add(&told);
     found
 }
 
@@ -97,59 +84,40 @@ fn is_first(references: &[Reference], at: usize) -> bool {
 }
 
 impl Fetch {
-    /// One for which nobody was asked yet.
-    fn new(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) -> Self {
-        let mut wanted = Vec::new();
-        for reference in references {
-            wanted.push(Wanted {
-                reference: reference.clone(),
-                told: OnceLock::new(),
-            });
-        }
-        Self {
-            options: Arc::clone(options),
-            deadline: Deadline::after(options.budget),
-            hurry: hurry.clone(),
-            wanted,
-        }
-    }
-
-    /// Fetches the secrets that are beside this one, and this one.
-    fn fill(&self, at: usize) {
+    /// Fetches the secrets of the same service and region as this one.
+    fn part(&self, at: usize) -> Found {
         fault::point("secrets");
-        let Some(Wanted { reference, .. }) = self.wanted.get(at) else {
-            return;
+        let mut found = Found::default();
+        let Some(first) = self.references.get(at) else {
+            return found;
         };
-        let ids = self.ids(reference);
+        let ids = self.ids(first);
         let take: &mut Take<'_> = &mut |id, told| {
-            for Wanted {
-                reference: it,
-                told: place,
-            } in &self.wanted
-            {
-                if it.is_beside(reference) && it.id() == id {
+            for reference in &self.references {
+                if reference.is_beside(first) && reference.id() == id {
                     let value = match told {
-                        Ok(kept) => it.value(kept),
+                        Ok(kept) => reference.value(kept),
                         Err(why) => Err(why.to_owned()),
                     };
-                    place.set(value).unwrap_or(());
+                    found.values.push((reference.text().to_owned(), value));
                 }
             }
         };
-        if let Err(why) = self.ask(reference, &ids, take) {
+        if let Err(why) = self.ask(first, &ids, take) {
             let why = why.to_string();
             for id in ids {
                 take(id, Err(&why));
             }
         }
+        found
     }
 
     /// What the service of a secret is asked for in its region, each once.
-    fn ids(&self, reference: &Reference) -> Vec<&str> {
+    fn ids(&self, first: &Reference) -> Vec<&str> {
         let mut ids = Vec::new();
-        for Wanted { reference: it, .. } in &self.wanted {
-            if it.is_beside(reference) && !ids.contains(&it.id()) {
-                ids.push(it.id());
+        for reference in &self.references {
+            if reference.is_beside(first) && !ids.contains(&reference.id()) {
+                ids.push(reference.id());
             }
         }
         ids
@@ -263,7 +231,12 @@ mod tests {
         ];
         let read = |text: &&str| Reference::read(text).expect("a reference");
         let references: Vec<Reference> = texts.iter().map(read).collect();
-        let fetch = Fetch::new(&options(), &references, &Hurry::default());
+        let fetch = Fetch {
+            options: options(),
+            deadline: Deadline::after(Duration::ZERO),
+            hurry: Hurry::default(),
+            references: references.clone(),
+        };
         let mut told = Vec::new();
         for (at, reference) in references.iter().enumerate() {
             if is_first(&references, at) {

@@ -43,27 +43,28 @@ pub fn run(command: &[OsString]) -> Error {
             "{STRICT} is true: the runtime is not started without its secrets"
         ));
     }
-    let mut words = Vec::new();
+    // The wrapper of another layer, and behind it the runtime's own command line, which it gets.
+    let next = plan::value(&given, NEXT.as_bytes());
+    let mut words = vec![plan::text(&[next])];
     for word in command {
         words.push(plan::text(&[word.as_bytes()]));
     }
-    let next = plan::value(&given, NEXT.as_bytes());
+    let runtime = words.get(1..).unwrap_or_default();
+    let is_same = variables == given;
     if let Some(at) = plan::at(&variables, NEXT.as_bytes()).filter(|_| !next.is_empty()) {
         // It gets what Lambda gave us; if it is this file again, that one starts the runtime.
-        let without = variables.remove(at);
-        words.insert(0, plan::text(&[next]));
+        let without = variables.swap_remove(at);
         let why = start(&words, &variables);
         say_once!(Error, "{NEXT}: {why}; the runtime starts without it");
-        variables.insert(at, without);
-        words.remove(0);
+        variables.push(without);
     }
-    let why = start(&words, &variables);
-    if strict || variables == given {
+    let why = start(runtime, &variables);
+    if strict || is_same {
         return why;
     }
     // It may be that its environment got too large.
     say_once!(Error, "{why}; it is tried without what was to be set");
-    start(&words, &given)
+    start(runtime, &given)
 }
 
 /// Every variable of this process.
