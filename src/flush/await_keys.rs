@@ -30,11 +30,11 @@ impl Flusher {
         let Some((made, waited)) = self.lane.learn(found) else {
             return;
         };
-        let (options, identity) = *made;
+        let (mut options, mut identity) = *made;
         if self.lane.keys.shape_records() {
             self.intake.release(&mut self.lane, &self.stats);
-            self.intake.turn_to(options.process);
-            self.identity.tags = identity.tags;
+            self.intake.exchange(&mut options.process);
+            std::mem::swap(&mut self.identity.tags, &mut identity.tags);
         }
         self.lane.turn_to(options.lane);
         self.lane.identify(&self.identity);

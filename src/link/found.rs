@@ -41,7 +41,7 @@ impl Found {
             Some((_, Err(why))) => why,
             None => "it could not be fetched",
         };
-        Err(format!("{reference}: {why}"))
+        Err([reference, ": ", why].concat())
     }
 }
 

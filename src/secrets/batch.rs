@@ -3,8 +3,6 @@
 //! Pure: it is handed a way to ask, and makes no connection.
 //! An answer holds secrets, so no part of one that was given may get into a reason.
 
-use serde_json::value::RawValue;
-
 use super::is_final;
 use super::reference::Service;
 use crate::aws::{Refusal, item_error};
@@ -90,10 +88,9 @@ fn some(words: &Words, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
     let is_read = answer.get(words.list).is_some();
     let mut items = Vec::new();
     for list in [words.list, "Errors"] {
-        let list = answer.get(list).unwrap_or_default();
-        let list: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
-        for item in list {
-            items.push(Fields::of(item.get()));
+        let list = answer.get(list).and_then(parse::elements);
+        for item in list.unwrap_or_default() {
+            items.push(Fields::of(item));
         }
     }
     if words.list.is_empty() {
@@ -102,51 +99,48 @@ fn some(words: &Words, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
     for id in ids {
         let mut named = items.iter();
         let item = named.find(|item| words.list.is_empty() || is_named(item, id, of_secrets));
-        let Some(item) = item else {
-            if again && !alone {
-                some(words, std::slice::from_ref(id), ask, take);
-            } else {
-                let missing = "there is no such parameter";
-                take(id, Err(if is_read { missing } else { trouble }));
-            }
+        if item.is_none() && again && !alone {
+            some(words, std::slice::from_ref(id), ask, take);
             continue;
-        };
-        if let Some(kept) = item.get(words.value).and_then(parse::inside) {
-            take(id, Ok(&parse::plain(kept)));
-        } else if item.get("ErrorCode").is_some() {
-            take(id, Err(&item_error(item, "ErrorCode", "Message")));
-        } else {
-            let is_binary = item.get("SecretBinary").is_some();
-            let binary = "it is binary, and only text is taken";
-            take(id, Err(if is_binary { binary } else { trouble }));
         }
+        let field = |name| item.and_then(|item| item.get(name));
+        if let Some(kept) = field(words.value).and_then(parse::inside) {
+            take(id, Ok(&parse::plain(kept)));
+            continue;
+        }
+        let why = if field("SecretBinary").is_some() {
+            "it is binary, and only text is taken"
+        } else if item.is_none() && is_read {
+            "there is no such parameter"
+        } else {
+            trouble
+        };
+        let told = item.filter(|_| field("ErrorCode").is_some());
+        let told = told.map(|item| item_error(item, "ErrorCode", "Message"));
+        take(id, Err(told.as_deref().unwrap_or(why)));
     }
 }
 
 /// Whether an item of an answer is on this id.
 fn is_named(item: &Fields<'_>, id: &str, of_secrets: bool) -> bool {
-    // A version or label that was asked for stands apart from a parameter's name.
-    let version = [":", item.get("Version").unwrap_or_default()].concat();
-    let selector = word(item, "Selector");
-    for name in ["ARN", "Name", "SecretId"] {
+    let [selector, version] = ["Selector", "Version"].map(|name| word(item, name));
+    ["ARN", "Name", "SecretId"].into_iter().any(|name| {
         let name = word(item, name);
-        for asked in [&selector, &version] {
-            if [&*name, asked].concat() == id {
-                return true;
-            }
+        if let Some(asked) = id.strip_prefix(&*name) {
+            // A version or label that was asked for stands apart from a parameter's name.
+            asked == selector || asked.strip_prefix(':') == Some(&*version)
+        } else {
+            // The service adds six characters to a secret's name, which its ARN may lack.
+            let added = name.strip_prefix(id).unwrap_or_default();
+            of_secrets && added.starts_with('-') && added.len() == 7
         }
-        // The service adds six characters to a secret's name, which its ARN may lack.
-        let (bare, added) = name.rsplit_once('-').unwrap_or_default();
-        if of_secrets && bare == id && added.len() == 6 {
-            return true;
-        }
-    }
-    false
+    })
 }
 
-/// A field that is a string; empty if there is none.
+/// A field that is a string, or the text of any other; empty if there is none.
 fn word(item: &Fields<'_>, name: &str) -> String {
-    parse::plain(item.inside(name).unwrap_or_default()).into_owned()
+    let text = item.get(name).unwrap_or_default();
+    parse::plain(parse::inside(text).unwrap_or(text)).into_owned()
 }
 
 #[cfg(test)]

@@ -43,19 +43,17 @@ impl Reference {
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let (id, key) = split(text);
+        let (of, kind) = (part(id, 2), part(id, 5));
         let service = if text.starts_with("ssm:") {
             Service::ParameterStore
+        } else if part(id, 0) != "arn" {
+            return None;
+        } else if of == "secretsmanager" && kind == "secret" && !part(id, 6).is_empty() {
+            Service::SecretsManager
+        } else if of == "ssm" && kind.starts_with("parameter/") {
+            Service::ParameterStore
         } else {
-            let mut parts = id.strip_prefix("arn:")?.splitn(5, ':');
-            match (parts.nth(1)?, parts.nth(2)?) {
-                ("secretsmanager", secret) if secret.starts_with("secret:") => {
-                    Service::SecretsManager
-                }
-                ("ssm", parameter) if parameter.starts_with("parameter/") => {
-                    Service::ParameterStore
-                }
-                _ => return None,
-            }
+            return None;
         };
         let sound = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         let odd = |key: &str| key.is_empty() || key.contains(char::is_control);
@@ -81,8 +79,7 @@ impl Reference {
 
     /// The region of its ARN; `None`: the function's own.
     pub(super) fn region(&self) -> Option<&str> {
-        let region = self.text.strip_prefix("arn:")?.split(':').nth(2);
-        region.filter(|region| !region.is_empty())
+        Some(part(self.id(), 3)).filter(|region| !region.is_empty())
     }
 
     /// Whether another one is of this service and region too.
@@ -117,18 +114,25 @@ fn split(text: &str) -> (&str, Option<&str>) {
     (place.strip_prefix("ssm:").unwrap_or(place), key)
 }
 
+/// A part of an ARN; empty if there is none, as in a parameter's name.
+fn part(id: &str, at: usize) -> &str {
+    id.split(':').nth(at).unwrap_or_default()
+}
+
 /// The JSON text of the value at a key: the key as a whole, or else what its dots lead to; `null` is none.
 fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let fields = Fields::of(object);
     if let Some(value) = fields.get(key) {
         return Some(value).filter(|value| *value != "null");
     }
-    let mut dots = key.match_indices('.');
-    dots.find_map(|(at, _)| {
-        let (first, rest) = (key.get(..at)?, key.get(at + 1..)?);
-        let inner = fields.get(first).filter(|inner| inner.starts_with('{'))?;
-        member(inner, rest)
-    })
+    let mut found = None;
+    for (at, byte) in key.bytes().enumerate() {
+        if byte == b'.' && found.is_none() {
+            let (first, rest) = (key.get(..at)?, key.get(at + 1..)?);
+            found = fields.get(first).and_then(|inner| member(inner, rest));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -23,11 +23,14 @@ use crate::secrets::{self, Reference};
 /// Becomes the command; returns only if that failed, or if it must not.
 #[must_use]
 pub fn run(command: &[OsString]) -> Error {
+    Error::Environment(prepare_and_start(command))
+}
+
+/// The same; gives back why it failed.
+fn prepare_and_start(command: &[OsString]) -> String {
     if command.is_empty() {
-        return Error::Environment(
-            "--wrapper: no command to start; Lambda puts the runtime's own command line there"
-                .into(),
-        );
+        return "--wrapper: no command to start; Lambda puts the runtime's own command line there"
+            .to_owned();
     }
     let given = variables();
     let strict = plan::strict(&given).unwrap_or_else(|why| {
@@ -39,9 +42,8 @@ pub fn run(command: &[OsString]) -> Error {
         say_once!(Error, "{line}");
     }
     if strict && !missing.is_empty() {
-        return Error::Environment(format!(
-            "{STRICT} is true: the runtime is not started without its secrets"
-        ));
+        let what = " is true: the runtime is not started without its secrets";
+        return [STRICT, what].concat();
     }
     // The wrapper of another layer, and behind it the runtime's own command line, which it gets.
     let next = plan::value(&given, NEXT.as_bytes());
@@ -81,16 +83,14 @@ fn variables() -> Vec<CString> {
 /// A program without a slash in its name is looked for in the `PATH` that is ours.
 /// What is ignored, blocked or open is the program's as it was ours, but for SIGPIPE, which is at its default.
 /// std's `Command` could do it too, and takes 20 kB for it.
-fn start(words: &[CString], variables: &[CString]) -> Error {
+fn start(words: &[CString], variables: &[CString]) -> String {
     // Rust's start ignores it, and what is ignored stays so.
     sigpipe::reset();
     let program = words.first().map(|it| &**it).unwrap_or_default();
     let Err(_) = unistd::execvpe(program, words, variables);
-    Error::Resource {
-        what: ["--wrapper: ", &program.to_string_lossy()].concat(),
-        // What nix knows of the reason, std knows too, and without another table of names.
-        why: io::Error::last_os_error().to_string(),
-    }
+    // What nix knows of the reason, std knows too, and without another table of names.
+    let why = io::Error::last_os_error();
+    format!("--wrapper: {}: {why}", program.to_string_lossy())
 }
 
 /// The variables for the runtime, and a line for each secret that is missing; a panic costs the secrets, or at worst all that was to be set.

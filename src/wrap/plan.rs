@@ -103,12 +103,11 @@ pub(super) fn change(given: &[CString], changed: &mut Vec<CString>, found: &Foun
             };
             let before = self::value(changed, target);
             let list = LISTS.iter().find(|(list, _)| list.as_bytes() == target);
-            let new = match list {
-                Some((_, between)) if !before.is_empty() && !wants(before) => {
-                    text(&[target, b"=", before, between.as_bytes(), secret])
-                }
-                _ => text(&[target, b"=", secret]),
+            let (before, between) = match list {
+                Some((_, between)) if !before.is_empty() && !wants(before) => (before, *between),
+                _ => (&[][..], ""),
             };
+            let new = text(&[target, b"=", before, between.as_bytes(), secret]);
             match at(changed, target).and_then(|at| changed.get_mut(at)) {
                 Some(old) => *old = new,
                 None => changed.push(new),
@@ -150,7 +149,7 @@ fn secret<'a>(value: &'a [u8], found: &'a Found) -> Result<&'a [u8], String> {
     let secret = found.value(reference.text())?;
     // No environment can hold it.
     if secret.contains('\0') {
-        return Err(format!("{}: it holds a zero byte", reference.text()));
+        return Err([reference.text(), ": it holds a zero byte"].concat());
     }
     Ok(secret.as_bytes())
 }
