@@ -123,24 +123,29 @@ fn some(words: &Words, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
 
 /// Whether an item of an answer is on this id.
 fn is_named(item: &Fields<'_>, id: &str, of_secrets: bool) -> bool {
-    let [selector, version] = ["Selector", "Version"].map(|name| word(item, name));
-    ["ARN", "Name", "SecretId"].into_iter().any(|name| {
+    let selector = item.inside("Selector").unwrap_or_default();
+    let version = item.get("Version");
+    for name in ["ARN", "Name", "SecretId"] {
         let name = word(item, name);
         if let Some(asked) = id.strip_prefix(&*name) {
             // A version or label that was asked for stands apart from a parameter's name.
-            asked == selector || asked.strip_prefix(':') == Some(&*version)
-        } else {
+            let of_version = asked
+                .strip_prefix(':')
+                .is_some_and(|it| Some(it) == version);
+            if asked == selector || of_version {
+                return true;
+            }
+        } else if of_secrets && let Some(added) = name.strip_prefix(id) {
             // The service adds six characters to a secret's name, which its ARN may lack.
-            let added = name.strip_prefix(id).unwrap_or_default();
-            of_secrets && added.starts_with('-') && added.len() == 7
+            return added.starts_with('-') && added.len() == 7;
         }
-    })
+    }
+    false
 }
 
-/// A field that is a string, or the text of any other; empty if there is none.
+/// A field that is a string; empty if there is none.
 fn word(item: &Fields<'_>, name: &str) -> String {
-    let text = item.get(name).unwrap_or_default();
-    parse::plain(parse::inside(text).unwrap_or(text)).into_owned()
+    parse::plain(item.inside(name).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]

@@ -78,9 +78,8 @@ pub fn fetch(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) ->
 
 /// Whether a secret is the first one of its service and region.
 fn is_first(references: &[Reference], at: usize) -> bool {
-    let (before, rest) = references.split_at_checked(at).unwrap_or_default();
-    let first = rest.first();
-    first.is_some_and(|first| !before.iter().any(|it| it.is_beside(first)))
+    let is_beside = |it: &Reference| references.get(at).is_some_and(|this| it.is_beside(this));
+    references.iter().position(is_beside) == Some(at)
 }
 
 impl Fetch {
@@ -185,7 +184,7 @@ pub fn keep(
             continue;
         }
         let mut found = Found::default();
-        for _again in [false, true] {
+        for _ in 0..2 {
             let began_ms = time::epoch_ms();
             let fetch = || fetch(options, references, &never);
             // Without one there is no value, and each lane says so and asks again.

@@ -65,14 +65,13 @@ pub(super) fn strict(variables: &[CString]) -> Result<bool, String> {
     }
 }
 
-/// The references of all variables, each once.
+/// The references of all variables.
 pub(super) fn references(variables: &[CString]) -> Vec<Reference> {
-    let mut found: Vec<Reference> = Vec::new();
+    let mut found = Vec::new();
     for variable in variables {
         let (name, value) = split(variable);
         if target(name).is_some()
             && let Some(reference) = reference(value)
-            && !found.contains(&reference)
         {
             found.push(reference);
         }
@@ -225,7 +224,7 @@ mod tests {
             ("BROOKLET_RUNTIME_ENV_OTHER", "secret:ssm:/other"),
             ("BROOKLET_API_KEY", "secret:ssm:/ours"),
         ];
-        assert_eq!(references(&plan(&variables)).len(), 2);
+        assert_eq!(references(&plan(&variables)).len(), 3);
         let expected = pairs(&[
             ("KEY", "SSM:/KEY"),
             ("OTHER", "SSM:/OTHER"),
