@@ -69,11 +69,12 @@ impl Flusher {
 
     /// Sends all that waits while somebody waits for it, for secrets too: those that the destination does not take any more are read again.
     pub(super) fn send_all(&mut self, deadline: Deadline) {
-        self.await_keys(deadline);
-        self.lane.send_all(deadline);
-        if !self.lane.has_keys() {
+        for _ in 0..2 {
             self.await_keys(deadline);
             self.lane.send_all(deadline);
+            if self.lane.has_keys() {
+                return;
+            }
         }
     }
 }

@@ -125,14 +125,13 @@ fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     if let Some(value) = fields.get(key) {
         return Some(value).filter(|value| *value != "null");
     }
-    let mut found = None;
-    for (at, byte) in key.bytes().enumerate() {
-        if byte == b'.' && found.is_none() {
-            let (first, rest) = (key.get(..at)?, key.get(at + 1..)?);
-            found = fields.get(first).and_then(|inner| member(inner, rest));
+    for (at, _) in key.match_indices('.') {
+        let (first, rest) = (key.get(..at)?, key.get(at + 1..)?);
+        if let Some(found) = fields.get(first).and_then(|inner| member(inner, rest)) {
+            return Some(found);
         }
     }
-    found
+    None
 }
 
 #[cfg(test)]
