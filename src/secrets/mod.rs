@@ -103,7 +103,7 @@ impl Fetch {
             }
         };
         if let Err(why) = self.ask(first, &ids, take) {
-            let why = why.to_string();
+            let why = format!("{why}");
             for id in ids {
                 take(id, Err(&why));
             }

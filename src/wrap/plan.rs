@@ -95,8 +95,7 @@ pub(super) fn change(given: &[CString], changed: &mut Vec<CString>, found: &Foun
             let secret = match secret(value, found) {
                 Ok(secret) => secret,
                 Err(why) => {
-                    let name = String::from_utf8_lossy(name);
-                    lines.push([&*name, ": ", &why].concat());
+                    lines.push([&String::from_utf8_lossy(name), ": ", &*why].concat());
                     continue;
                 }
             };
