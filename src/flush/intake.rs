@@ -40,7 +40,7 @@ impl Intake {
         }
     }
 
-    /// What process is told from now on; no record may be held.
+    /// Exchanges what process is told from now on for what it was told; no record may be held.
     pub(super) fn exchange(&mut self, options: &mut Options) {
         std::mem::swap(&mut self.options, options);
         self.multiline = Multiline::new(self.options.multiline.clone());

@@ -20,7 +20,7 @@ pub type Make = dyn Fn(&Found) -> Result<Box<Made>, String> + Send;
 pub struct Late {
     /// Makes it.
     pub make: Box<Make>,
-    /// The age at which secrets are read again.
+    /// The age at which secrets are read again, in whole seconds.
     pub max_age: Duration,
     /// Not even a record can be made without them.
     pub shapes: bool,
