@@ -56,10 +56,7 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
     };
     let several = config.lanes.len() > 1;
     let mut delivered = true;
-    let found = match &*config.references {
-        [] => Found::default(),
-        references => secrets::fetch(&config.secrets, references, &Hurry::default()),
-    };
+    let found = secrets::fetch(&config.secrets, &config.references, &Hurry::default());
     for reference in &config.references {
         let (told, hint) = match found.value(reference.text()) {
             Ok(_) => (format!("{}: read", reference.text()), None),

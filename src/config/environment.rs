@@ -2,6 +2,7 @@
 //!
 //! It must not interpret an option: it hands out text.
 
+use std::env::VarsOs;
 use std::ffi::OsString;
 
 use crate::error::Error;
@@ -124,13 +125,8 @@ impl Environment {
 
 /// Every variable of this process, bytes as they are, for the process that takes its place.
 #[must_use]
-pub fn variables() -> Vec<(OsString, OsString)> {
-    let mut variables = Vec::new();
-    // `collect` makes room by what is left each time, in twice the code.
-    for variable in std::env::vars_os() {
-        variables.push(variable);
-    }
-    variables
+pub fn variables() -> VarsOs {
+    std::env::vars_os()
 }
 
 /// The command line: what we were started as, and the arguments.

@@ -31,6 +31,7 @@ use problem::{NOTHING, other_parts};
 use references::References;
 pub use references::{is_secret, secrets};
 pub use rows::{Opt, Show};
+pub use values::switch;
 pub use vendor::unread_key;
 
 use crate::cadence::Strategy;

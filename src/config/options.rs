@@ -387,9 +387,6 @@ pub const OPTIONS: &[Opt] = &[
         help: "`false`: register, subscribe to nothing, stay inert and silent.",
         show: Show::Whole,
         reach: Reach::Environment,
-        parse: |value, settings| {
-            let words = [("true", true), ("false", false), ("1", true), ("0", false)];
-            values::word(value, &words).map(|enabled| settings.enabled = enabled)
-        },
+        parse: |value, settings| values::switch(value).map(|enabled| settings.enabled = enabled),
     },
 ];

@@ -91,8 +91,5 @@ pub(super) const WRAPPER_STRICT: Opt = Opt {
     show: Show::Whole,
     reach: Reach::Environment,
     // The wrapper reads it by itself, as it reads no other option.
-    parse: |value, _| {
-        let words = [("true", true), ("false", false), ("1", true), ("0", false)];
-        values::word(value, &words).map(|_| ())
-    },
+    parse: |value, _| values::switch(value).map(|_| ()),
 };

@@ -25,6 +25,15 @@ pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Parsed<T> {
     found.map(|(_, meaning)| *meaning).ok_or_else(String::new)
 }
 
+/// Whether something is to be done.
+///
+/// # Errors
+/// If it is neither yes nor no.
+pub fn switch(value: &str) -> Result<bool, String> {
+    let words = [("true", true), ("false", false), ("1", true), ("0", false)];
+    word(value, &words)
+}
+
 /// Where a word stands among some, in any case; the code for each kind of what words mean would be as large as this.
 fn word_at(value: &str, words: &[&str]) -> Parsed<usize> {
     let at = words

@@ -30,11 +30,11 @@ impl Flusher {
         let Some((made, waited)) = self.lane.learn(found) else {
             return;
         };
-        let (options, identity) = *made;
+        let (mut options, mut identity) = *made;
         if self.lane.keys.shape_records() {
             self.intake.release(&mut self.lane, &self.stats);
-            self.intake.turn_to(options.process);
-            self.identity.tags = identity.tags;
+            self.intake.exchange(&mut options.process);
+            std::mem::swap(&mut self.identity.tags, &mut identity.tags);
         }
         self.lane.turn_to(options.lane);
         self.lane.identify(&self.identity);
@@ -69,11 +69,12 @@ impl Flusher {
 
     /// Sends all that waits while somebody waits for it, for secrets too: those that the destination does not take any more are read again.
     pub(super) fn send_all(&mut self, deadline: Deadline) {
-        self.await_keys(deadline);
-        self.lane.send_all(deadline);
-        if !self.lane.has_keys() {
+        for _ in 0..2 {
             self.await_keys(deadline);
             self.lane.send_all(deadline);
+            if self.lane.has_keys() {
+                return;
+            }
         }
     }
 }

@@ -40,10 +40,10 @@ impl Intake {
         }
     }
 
-    /// What process is told from now on; no record may be held.
-    pub(super) fn turn_to(&mut self, options: Options) {
-        self.multiline = Multiline::new(options.multiline.clone());
-        self.options = options;
+    /// Exchanges what process is told from now on for what it was told; no record may be held.
+    pub(super) fn exchange(&mut self, options: &mut Options) {
+        std::mem::swap(&mut self.options, options);
+        self.multiline = Multiline::new(self.options.multiline.clone());
     }
 
     /// Whether nothing was looked into yet.

@@ -20,7 +20,7 @@ pub type Make = dyn Fn(&Found) -> Result<Box<Made>, String> + Send;
 pub struct Late {
     /// Makes it.
     pub make: Box<Make>,
-    /// The age at which secrets are read again.
+    /// The age at which secrets are read again, in whole seconds.
     pub max_age: Duration,
     /// Not even a record can be made without them.
     pub shapes: bool,
@@ -189,8 +189,8 @@ impl Keys {
         let now_ms = time::epoch_ms();
         match (late.make)(found) {
             Ok(made) => {
-                let age = u64::try_from(late.max_age.as_millis()).unwrap_or(u64::MAX);
-                self.old_ms = now_ms.saturating_add(age);
+                let age_ms = late.max_age.as_secs().saturating_mul(1000);
+                self.old_ms = now_ms.saturating_add(age_ms);
                 let kept = std::mem::take(&mut self.wanted) || self.state == State::Missing;
                 self.unshaped = false;
                 if self.state == State::Doubted {

@@ -63,13 +63,13 @@ impl Way {
     /// One that nothing went yet.
     fn new(
         format: &'static Format,
-        encode: &encode::Options,
+        encode: encode::Options,
         destination: send::Options,
         hurry: &Hurry,
     ) -> Self {
         Self {
             format,
-            encoder: (format.encoder)(encode),
+            encoder: (format.encoder)(&encode),
             destination: Destination::new(destination, hurry.clone()),
         }
     }
@@ -139,8 +139,8 @@ impl Lane {
         } = options;
         Self {
             stats,
-            way: Way::new(format, &encode, destination, &hurry),
-            fallback: fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &hurry)),
+            way: Way::new(format, encode, destination, &hurry),
+            fallback: fallback.map(|it| Way::new(it.format, it.encode, it.destination, &hurry)),
             batch_bytes,
             batch_records,
             buffer_bytes,
@@ -228,9 +228,9 @@ impl Lane {
             (self.batch_bytes, self.bytes_max) = (bytes, bytes);
             (self.batch_records, self.records_max) = (records, records);
         }
-        self.way = Way::new(format, &encode, destination, &self.hurry);
+        self.way = Way::new(format, encode, destination, &self.hurry);
         self.fallback =
-            fallback.map(|it| Way::new(it.format, &it.encode, it.destination, &self.hurry));
+            fallback.map(|it| Way::new(it.format, it.encode, it.destination, &self.hurry));
     }
 
     /// Begins the stream of this environment, under a name that no other environment has.

@@ -41,7 +41,36 @@ impl Found {
             Some((_, Err(why))) => why,
             None => "it could not be fetched",
         };
-        Err(format!("{reference}: {why}"))
+        Err([reference, ": ", why].concat())
+    }
+}
+
+/// A way for what several threads find to the one that wants all of it; of a type that travels anyway.
+#[derive(Debug, Clone)]
+pub struct Parts(Sender<(usize, Report)>);
+
+impl Parts {
+    /// The way, for so many parts, and its end.
+    #[must_use]
+    pub fn new(parts: usize) -> (Self, Receiver<(usize, Report)>) {
+        let (tell, told) = bounded(parts);
+        (Self(tell), told)
+    }
+
+    /// Hands on a part.
+    pub fn tell(&self, part: Found) {
+        self.0.try_send((0, Report::Told(part))).unwrap_or(());
+    }
+}
+
+impl Found {
+    /// Adds all parts, as soon as no thread is left that tells one.
+    pub fn add(&mut self, parts: &Receiver<(usize, Report)>) {
+        while let Ok((_, report)) = parts.recv() {
+            if let Report::Told(part) = report {
+                self.values.extend(part.values);
+            }
+        }
     }
 }
 

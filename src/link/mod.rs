@@ -9,6 +9,7 @@
 //! | orders | main thread | flush thread | [`ORDERS_MAX`] |
 //! | reports | flush threads | main thread | [`REPORTS_MAX`] for each of them |
 //! | asks | flush threads | thread of the secrets | [`ASKS_MAX`](found::ASKS_MAX): a destination needs them, or needs them anew; the answer is an order |
+//! | parts | threads that fetch secrets of one service each | the one that wants all of them | one of each |
 //!
 //! Each lane has its own bodies, room, orders and [`Backlog`]; all lanes share spare and reports, and the bytes of each body.
 //! A full channel never blocks its sender for ever: receive threads wait a stated time, the main thread sends orders only as fast as invocations come, and reports that nobody waits for are left out.
@@ -29,7 +30,7 @@ use crossbeam_channel::{
 
 pub use self::backlog::{Answers, BACKLOG_BYTES_MAX, Backlog, Hurry, Owed};
 pub use self::body::Body;
-pub use self::found::{Found, KeepEnd, keys};
+pub use self::found::{Found, KeepEnd, Parts, keys};
 pub use self::threads::{HURRY_SLICE, spawn, within};
 use crate::time::Deadline;
 
@@ -104,6 +105,8 @@ pub enum Report {
         /// The number.
         seen: u64,
     },
+    /// Secrets of one service were fetched; not to the main thread, but to the thread that wants all of them.
+    Told(Found),
 }
 
 /// The receive threads' ends.

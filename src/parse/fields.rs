@@ -12,7 +12,7 @@ use super::text;
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Reads a valid object; anything else has no fields.
+    /// Reads an object that is valid JSON; anything else has no fields.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
         Self::read(json).unwrap_or_default()
@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         while let Some(name) = scan.name(fields.is_empty())? {
             fields.push((name.plain(), scan.value()?));
         }
-        Some(Self(fields))
+        scan.is_over().then_some(Self(fields))
     }
 
     /// The JSON text of a field's value.
@@ -64,6 +64,23 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The JSON text of each element of a list; `None` if it is no valid one.
+#[must_use]
+pub fn elements(json: &str) -> Option<Vec<&str>> {
+    let (mut elements, mut scan) = (Vec::new(), Scan::new(json));
+    scan.skip(b'[').then_some(())?;
+    scan.space();
+    while !scan.skip(b']') {
+        if !elements.is_empty() {
+            scan.skip(b',').then_some(())?;
+            scan.space();
+        }
+        elements.push(scan.value()?);
+        scan.space();
+    }
+    scan.is_over().then_some(elements)
+}
+
 /// Lends each member of an object, the inside of its name as it was written and the text of its value; `false` if it is no object.
 #[cfg_attr(brooklet_hot, optimize(speed))]
 pub fn members<'a>(json: &'a str, take: &mut dyn FnMut(&'a str, &'a str)) -> bool {
@@ -91,7 +108,23 @@ mod tests {
         assert_eq!(fields.get("b"), Some(r#"{"c":1.5}"#));
         assert_eq!(fields.object("b").hundredths("c"), Some(150));
         assert_eq!(fields.object("a").get("c"), None);
-        assert_eq!(Fields::of("[1]").get("a"), None);
+        assert_eq!(Fields::of(" {\"a\":1} ").get("a"), Some("1"));
+        for none in ["[1]", "{\"a\":1", "{\"a\":1} or so"] {
+            assert_eq!(Fields::of(none).get("a"), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_elements_of_a_list_are_lent() {
+        let text = " [ {\"b\":[1,{}]} ,[], 7,\"]\" ] ";
+        let expected = vec!["{\"b\":[1,{}]}", "[]", "7", "\"]\""];
+        assert_eq!(elements(text), Some(expected));
+        assert_eq!(elements("[ ]"), Some(Vec::new()));
+        for none in [
+            "", "{}", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1]2", "\"[]\"",
+        ] {
+            assert_eq!(elements(none), None, "{none}");
+        }
     }
 
     #[test]

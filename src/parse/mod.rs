@@ -13,7 +13,7 @@ mod text;
 use std::borrow::Cow;
 
 pub use facts::{Facts, facts, object};
-pub use fields::{Fields, members};
+pub use fields::{Fields, elements, members};
 use scan::Scan;
 pub use surrogates::clean;
 pub use text::{cut, cut_inside, escape, inside, plain, plain_to};

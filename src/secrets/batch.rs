@@ -3,184 +3,149 @@
 //! Pure: it is handed a way to ask, and makes no connection.
 //! An answer holds secrets, so no part of one that was given may get into a reason.
 
-use serde_json::value::RawValue;
-
+use super::is_final;
 use super::reference::Service;
-use crate::aws::item_error;
+use crate::aws::{Refusal, item_error};
 use crate::parse::{self, Fields};
 
-/// What a service was asked for and did not give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
-    /// Why, in words; holds no secret.
-    pub(super) why: String,
-    /// The service refused this very question, so that another one may be answered; otherwise it was not reached or does not work.
-    pub(super) refused: bool,
+/// A question: the operation and the body.
+pub(super) type Ask<'a> = dyn FnMut(&str, &str) -> Result<Vec<u8>, Refusal> + 'a;
+
+/// Takes what a service keeps under an id, or why that cannot be had.
+pub(super) type Take<'a> = dyn FnMut(&str, Result<&str, &str>) + 'a;
+
+/// A question in its service's words.
+struct Words {
+    /// The operation.
+    operation: &'static str,
+    /// What stands before the ids.
+    before: &'static str,
+    /// What stands behind them.
+    behind: &'static str,
+    /// The field of the answer that is the list of what was found; empty: the answer is it.
+    list: &'static str,
+    /// The field with what is kept.
+    value: &'static str,
+    /// The most ids that it takes.
+    most: usize,
 }
 
-/// A question: the operation and the body.
-pub(super) type Ask<'a> = dyn FnMut(&str, &str) -> Result<Vec<u8>, Trouble> + 'a;
+/// How Secrets Manager is asked for one.
+const SECRET: Words = Words {
+    operation: "GetSecretValue",
+    before: "{\"SecretId\":\"",
+    behind: "\"}",
+    list: "",
+    value: "SecretString",
+    most: 1,
+};
 
-/// What a service keeps under each of some ids, or why that cannot be had.
-pub(super) type Kept = Vec<Result<String, String>>;
+/// How Secrets Manager is asked for several.
+const SECRETS: Words = Words {
+    operation: "BatchGetSecretValue",
+    before: "{\"SecretIdList\":[\"",
+    behind: "\"]}",
+    list: "SecretValues",
+    value: "SecretString",
+    most: 20,
+};
 
-/// The most secrets that Secrets Manager takes in a call.
-const SECRETS_MAX: usize = 20;
-
-/// The most parameters that Parameter Store takes in a call.
-const PARAMETERS_MAX: usize = 10;
+/// How Parameter Store is asked.
+const PARAMETERS: Words = Words {
+    operation: "GetParameters",
+    before: "{\"Names\":[\"",
+    behind: "\"],\"WithDecryption\":true}",
+    list: "Parameters",
+    value: "Value",
+    most: 10,
+};
 
 /// What is said of an answer that makes no sense.
 const UNREADABLE: &str = "its answer cannot be read";
 
 /// Asks a service for some ids, which differ from each other.
-pub(super) fn all(service: Service, ids: &[&str], ask: &mut Ask<'_>) -> Kept {
-    let most = match service {
-        Service::SecretsManager => SECRETS_MAX,
-        Service::ParameterStore => PARAMETERS_MAX,
+pub(super) fn all(service: Service, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
+    let words = match service {
+        Service::SecretsManager => &SECRETS,
+        Service::ParameterStore => &PARAMETERS,
     };
-    let mut kept = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(most) {
-        some(service, ids, ask, &mut kept);
+    for ids in ids.chunks(words.most) {
+        some(words, ids, ask, take);
     }
-    kept
 }
 
 /// Asks for as many as one call takes, and for each by itself where that is refused: one that may not be read keeps the service from handing out the others.
-fn some(service: Service, ids: &[&str], ask: &mut Ask<'_>, kept: &mut Kept) {
-    let is_store = service == Service::ParameterStore;
-    let alone = ids.len() == 1;
-    let answer = match (service, ids) {
-        (Service::SecretsManager, [id]) => {
-            let mut body = String::from("{\"SecretId\":");
-            quote(&mut body, id);
-            body.push('}');
-            ask("GetSecretValue", &body)
-        }
-        (Service::SecretsManager, ids) => {
-            ask("BatchGetSecretValue", &list("SecretIdList", ids, ""))
-        }
-        (Service::ParameterStore, ids) => {
-            let body = list("Names", ids, ",\"WithDecryption\":true");
-            ask("GetParameters", &body)
-        }
+fn some(words: &Words, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
+    let (alone, of_secrets) = (ids.len() == 1, words.value == SECRET.value);
+    let words = if alone && of_secrets { &SECRET } else { words };
+    let body = [words.before, &ids.join("\",\""), words.behind].concat();
+    let answer = ask(words.operation, &body);
+    let (body, trouble, again) = match &answer {
+        Ok(body) => (&**body, UNREADABLE, of_secrets),
+        Err(refusal) => (&[][..], &*refusal.why, is_final(refusal)),
     };
-    // What cannot be read says nothing of any id.
-    let (answer, trouble) = match answer.map(text) {
-        Ok(answer) if is_store && answer.is_empty() => (answer, Some(UNREADABLE.to_owned())),
-        Ok(answer) => (answer, None),
-        Err(trouble) if trouble.refused && !alone => (String::new(), None),
-        Err(trouble) => (String::new(), Some(trouble.why)),
-    };
-    let answer = Fields::of(&answer);
-    let list = if is_store {
-        "Parameters"
-    } else {
-        "SecretValues"
-    };
-    let (found, errors) = (objects(&answer, list), objects(&answer, "Errors"));
+    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
+    let is_read = answer.get(words.list).is_some();
+    let mut items = Vec::new();
+    for list in [words.list, "Errors"] {
+        let list = answer.get(list).and_then(parse::elements);
+        for item in list.unwrap_or_default() {
+            items.push(Fields::of(item));
+        }
+    }
+    if words.list.is_empty() {
+        items.push(answer);
+    }
     for id in ids {
-        let told = match &trouble {
-            Some(why) => Some(Err(why.clone())),
-            None if is_store && answer.get(list).is_some() => Some(parameter(&found, id)),
-            None if alone => Some(text_of(&answer)),
-            None => secret(&found, &errors, id),
+        let mut named = items.iter();
+        let item = named.find(|item| words.list.is_empty() || is_named(item, id, of_secrets));
+        if item.is_none() && again && !alone {
+            some(words, std::slice::from_ref(id), ask, take);
+            continue;
+        }
+        let field = |name| item.and_then(|item| item.get(name));
+        if let Some(kept) = field(words.value).and_then(parse::inside) {
+            take(id, Ok(&parse::plain(kept)));
+            continue;
+        }
+        let why = if field("SecretBinary").is_some() {
+            "it is binary, and only text is taken"
+        } else if item.is_none() && is_read {
+            "there is no such parameter"
+        } else {
+            trouble
         };
-        match told {
-            Some(told) => kept.push(told),
-            None => some(service, std::slice::from_ref(id), ask, kept),
+        let told = item.filter(|_| field("ErrorCode").is_some());
+        let told = told.map(|item| item_error(item, "ErrorCode", "Message"));
+        take(id, Err(told.as_deref().unwrap_or(why)));
+    }
+}
+
+/// Whether an item of an answer is on this id.
+fn is_named(item: &Fields<'_>, id: &str, of_secrets: bool) -> bool {
+    let selector = item.inside("Selector").unwrap_or_default();
+    let version = item.get("Version");
+    for name in ["ARN", "Name", "SecretId"] {
+        let name = word(item, name);
+        if let Some(asked) = id.strip_prefix(&*name) {
+            // A version or label that was asked for stands apart from a parameter's name.
+            let of_version = asked
+                .strip_prefix(':')
+                .is_some_and(|it| Some(it) == version);
+            if asked == selector || of_version {
+                return true;
+            }
+        } else if of_secrets && let Some(added) = name.strip_prefix(id) {
+            // The service adds six characters to a secret's name, which its ARN may lack.
+            return added.starts_with('-') && added.len() == 7;
         }
     }
+    false
 }
 
-/// What `BatchGetSecretValue` says of an id, if it says anything.
-fn secret(found: &[Fields<'_>], errors: &[Fields<'_>], id: &str) -> Option<Result<String, String>> {
-    if let Some(fields) = found.iter().find(|fields| is_named(fields, id)) {
-        return Some(text_of(fields));
-    }
-    let is = |fields: &&Fields<'_>| word(fields, "SecretId").as_deref() == Some(id);
-    let fields = errors.iter().find(is)?;
-    Some(Err(item_error(fields, "ErrorCode", "Message")))
-}
-
-/// Whether a secret is the one that was asked for: by its ARN, which may lack the six characters that the service adds to the name.
-fn is_named(fields: &Fields<'_>, id: &str) -> bool {
-    let arn = word(fields, "ARN").unwrap_or_default();
-    let added = arn.strip_prefix(id).and_then(|rest| rest.strip_prefix('-'));
-    arn == id || added.is_some_and(|added| added.len() == 6)
-}
-
-/// What `GetParameters` says of an id.
-fn parameter(found: &[Fields<'_>], id: &str) -> Result<String, String> {
-    let is = |fields: &&Fields<'_>| {
-        // A version or label that was asked for stands apart from the name.
-        let selector = word(fields, "Selector").unwrap_or_default();
-        let version = [":", fields.get("Version").unwrap_or_default()].concat();
-        ["Name", "ARN"].into_iter().any(|name| {
-            let name = word(fields, name).unwrap_or_default();
-            let behind = id.strip_prefix(&*name).filter(|_| !name.is_empty());
-            behind.is_some_and(|behind| behind == selector || behind == version)
-        })
-    };
-    let fields = found.iter().find(is);
-    let value = fields.and_then(|fields| word(fields, "Value"));
-    value.ok_or_else(|| "there is no such parameter".to_owned())
-}
-
-/// The objects of a field that is a list.
-fn objects<'a>(fields: &Fields<'a>, name: &str) -> Vec<Fields<'a>> {
-    let list = fields.get(name).unwrap_or_default();
-    let list: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
-    list.into_iter().map(|it| Fields::of(it.get())).collect()
-}
-
-/// The text that Secrets Manager keeps.
-fn text_of(fields: &Fields<'_>) -> Result<String, String> {
-    if let Some(text) = word(fields, "SecretString") {
-        return Ok(text);
-    }
-    Err(match fields.get("SecretBinary") {
-        Some(_) => "it is binary, and only text is taken".to_owned(),
-        None => UNREADABLE.to_owned(),
-    })
-}
-
-/// A field that is a string.
-fn word(fields: &Fields<'_>, name: &str) -> Option<String> {
-    let inside = parse::inside(fields.get(name)?)?;
-    Some(parse::plain(inside).into_owned())
-}
-
-/// An answer's body as text that is JSON; empty if it is none.
-fn text(body: Vec<u8>) -> String {
-    let text = String::from_utf8(body).unwrap_or_default();
-    if parse::object(text.trim()).is_some() {
-        text
-    } else {
-        String::new()
-    }
-}
-
-/// A body with a list of ids.
-fn list(name: &str, ids: &[&str], more: &str) -> String {
-    let mut body = format!("{{\"{name}\":[");
-    for (at, id) in ids.iter().enumerate() {
-        if at > 0 {
-            body.push(',');
-        }
-        quote(&mut body, id);
-    }
-    body.push(']');
-    body.push_str(more);
-    body.push('}');
-    body
-}
-
-/// Adds a JSON string.
-fn quote(out: &mut String, text: &str) {
-    out.push('"');
-    parse::escape(out, text);
-    out.push('"');
+/// A field that is a string; empty if there is none.
+fn word(item: &Fields<'_>, name: &str) -> String {
+    parse::plain(item.inside(name).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
@@ -192,6 +157,9 @@ mod tests {
     const B: &str = "arn:aws:secretsmanager:r:1:secret:b";
     const C: &str = "arn:aws:secretsmanager:r:1:secret:c-CCCCCC";
 
+    /// What is kept under each of some ids, or why that cannot be had.
+    type Kept = Vec<Result<String, String>>;
+
     /// Asks, with these answers in a row, and gives back what was asked.
     fn asked(
         service: Service,
@@ -199,15 +167,21 @@ mod tests {
         answers: &[Result<&str, (bool, &str)>],
     ) -> (Kept, Vec<(String, String)>) {
         let (mut questions, mut answers) = (Vec::new(), answers.iter());
-        let kept = all(service, ids, &mut |target: &str, body: &str| {
+        let mut ask = |target: &str, body: &str| {
             questions.push((target.to_owned(), body.to_owned()));
             match answers.next().expect("no more questions") {
                 Ok(answer) => Ok(answer.as_bytes().to_vec()),
-                Err((refused, why)) => Err(Trouble {
+                Err((refused, why)) => Err(Refusal {
+                    status: refused.then_some(400),
                     why: (*why).to_owned(),
-                    refused: *refused,
+                    ..Refusal::default()
                 }),
             }
+        };
+        let mut kept = Vec::new();
+        all(service, ids, &mut ask, &mut |id, told| {
+            assert_eq!(ids.get(kept.len()), Some(&id), "each in its turn");
+            kept.push(told.map(ToOwned::to_owned).map_err(ToOwned::to_owned));
         });
         assert!(answers.next().is_none(), "fewer questions: {questions:?}");
         (kept, questions)

@@ -7,17 +7,17 @@ mod batch;
 mod reference;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use reference::{MARK, Reference};
 
-use self::batch::{Ask, Kept, Trouble};
-use self::reference::Service;
+use self::batch::{Ask, Take};
 use crate::aws::{self, Api, Refusal};
+use crate::error::Error;
 use crate::fault;
 use crate::http::{self, Client};
-use crate::link::{self, Found, Hurry, KeepEnd};
+use crate::link::{self, Found, Hurry, KeepEnd, Parts};
 use crate::send::retry;
 use crate::stats::Stats;
 use crate::time::{self, Deadline};
@@ -39,138 +39,123 @@ const TRY_SHARE: u32 = 2;
 /// A fetch that took so much longer than it might was frozen on its way, and says nothing.
 const FROZEN_MIN: Duration = Duration::from_millis(500);
 
-/// Secrets of one service in one region.
-struct Group {
-    /// Who keeps them.
-    service: Service,
-    /// Where; `None`: the function's own region.
-    region: Option<String>,
-    /// What the service calls them, each once.
-    ids: Vec<String>,
-    /// What it keeps under them, once it has said so.
-    kept: OnceLock<Kept>,
+/// A fetch, at which a thread works for each service and region.
+struct Fetch {
+    /// How.
+    options: Arc<Options>,
+    /// When it must be over; each has the whole budget: a service that cannot be reached must not cost another one's secrets.
+    deadline: Deadline,
+    /// Breaks off waiting for an answer.
+    hurry: Hurry,
+    /// What is fetched.
+    references: Vec<Reference>,
 }
 
 /// Fetches secrets: one call for each service and region at the same time, more only where there are more secrets than one may ask for, or where one that may not be read spoils it.
 #[must_use]
 pub fn fetch(options: &Arc<Options>, references: &[Reference], hurry: &Hurry) -> Found {
-    let groups = groups(references);
-    let deadline = Deadline::after(options.budget);
-    // Each has the whole budget: a service that cannot be reached must not cost another one's secrets.
-    let mut threads = Vec::new();
-    for group in groups.iter().skip(1) {
-        let (group, options, hurry) = (Arc::clone(group), Arc::clone(options), hurry.clone());
-        let work = move || group.fill(&options, deadline, &hurry);
-        if let Ok(thread) = link::spawn("secrets-more", None, Box::new(work)) {
-            threads.push(thread);
-        }
-    }
-    if let Some(first) = groups.first() {
-        first.fill(options, deadline, hurry);
-    }
-    for thread in threads {
-        // One that panicked left its group empty.
-        thread.join().unwrap_or(());
-    }
-    let mut values = Vec::new();
-    for reference in references {
-        let group = groups.iter().find(|group| group.holds(reference));
-        let told = group.and_then(|group| {
-            let at = group.ids.iter().position(|id| *id == reference.id)?;
-            group.kept.get()?.get(at)
-        });
-        let value = match told {
-            Some(Ok(kept)) => reference.value(kept),
-            Some(Err(why)) => Err(why.clone()),
-            None => continue,
-        };
-        values.push((reference.text().to_owned(), value));
-    }
-    Found { number: 0, values }
-}
-
-impl Group {
-    /// Whether a reference is of this service and region.
-    fn holds(&self, reference: &Reference) -> bool {
-        self.service == reference.service && self.region == reference.region
-    }
-
-    /// Fetches the secrets.
-    fn fill(&self, options: &Options, deadline: Deadline, hurry: &Hurry) {
-        fault::point("secrets");
-        let mut service = self.reach(options, hurry);
-        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
-        let ask: &mut Ask<'_> = &mut |operation: &str, body: &str| match &mut service {
-            Ok((api, client)) => question(api, client, operation, body, deadline, hurry),
-            Err(why) => Err(Trouble {
-                why: why.clone(),
-                refused: false,
-            }),
-        };
-        let kept = batch::all(self.service, &ids, ask);
-        self.kept.set(kept).unwrap_or(());
-    }
-
-    /// What it takes to ask the service, or why it cannot even be asked.
-    fn reach(&self, options: &Options, hurry: &Hurry) -> Result<(Api, Client), String> {
-        let region = self.region.as_ref().or(options.aws.region.as_ref());
-        let region = region.ok_or("AWS_REGION is not set")?;
-        let client = Client::outbound(&options.http, hurry).map_err(|why| why.to_string())?;
-        Ok((Api::new(self.service.row(), region, &options.aws), client))
-    }
-}
-
-/// The secrets by service and region.
-fn groups(references: &[Reference]) -> Vec<Arc<Group>> {
-    let mut groups: Vec<Arc<Group>> = Vec::new();
-    for reference in references {
-        if groups.iter().any(|group| group.holds(reference)) {
+    let fetch = Arc::new(Fetch {
+        options: Arc::clone(options),
+        deadline: Deadline::after(options.budget),
+        hurry: hurry.clone(),
+        references: references.to_vec(),
+    });
+    let (parts, told) = Parts::new(references.len());
+    for at in 1..references.len() {
+        if !is_first(references, at) {
             continue;
         }
-        let mut group = Group {
-            service: reference.service,
-            region: reference.region.clone(),
-            ids: Vec::new(),
-            kept: OnceLock::new(),
-        };
-        for reference in references {
-            if group.holds(reference) && !group.ids.contains(&reference.id) {
-                group.ids.push(reference.id.clone());
-            }
-        }
-        groups.push(Arc::new(group));
+        let (fetch, parts) = (Arc::clone(&fetch), parts.clone());
+        let work = move || parts.tell(fetch.part(at));
+        // Without the thread, or if it panics, its part is missing.
+        drop(link::spawn("secrets-more", None, Box::new(work)));
     }
-    groups
+    drop(parts);
+    let mut found = fetch.part(0);
+    found.add(&told);
+    found
 }
 
-/// Asks, and again on what may pass, until the deadline.
-fn question(
-    api: &mut Api,
-    client: &Client,
-    operation: &str,
-    body: &str,
-    deadline: Deadline,
-    hurry: &Hurry,
-) -> Result<Vec<u8>, Trouble> {
-    let body = body.as_bytes();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let share = Deadline::after(deadline.left() / TRY_SHARE);
-        let refusal = match api.call(client, operation, body, share.earlier(deadline)) {
-            Ok(answer) => return Ok(answer),
-            Err(refusal) => refusal,
+/// Whether a secret is the first one of its service and region.
+fn is_first(references: &[Reference], at: usize) -> bool {
+    let is_beside = |it: &Reference| references.get(at).is_some_and(|this| it.is_beside(this));
+    references.iter().position(is_beside) == Some(at)
+}
+
+impl Fetch {
+    /// Fetches the secrets of the same service and region as this one.
+    fn part(&self, at: usize) -> Found {
+        fault::point("secrets");
+        let mut found = Found::default();
+        let Some(first) = self.references.get(at) else {
+            return found;
         };
-        let refused = is_final(&refusal);
-        let wait = retry::backoff(tries, time::chance());
-        let over = tries >= retry::TRIES_MAX || wait >= deadline.left() || hurry.is_on();
-        if refused || over {
-            return Err(Trouble {
-                why: refusal.why,
-                refused,
-            });
+        let ids = self.ids(first);
+        let take: &mut Take<'_> = &mut |id, told| {
+            for reference in &self.references {
+                if reference.is_beside(first) && reference.id() == id {
+                    let value = match told {
+                        Ok(kept) => reference.value(kept),
+                        Err(why) => Err(why.to_owned()),
+                    };
+                    found.values.push((reference.text().to_owned(), value));
+                }
+            }
+        };
+        if let Err(why) = self.ask(first, &ids, take) {
+            let why = format!("{why}");
+            for id in ids {
+                take(id, Err(&why));
+            }
         }
-        time::sleep(wait);
+        found
+    }
+
+    /// What the service of a secret is asked for in its region, each once.
+    fn ids(&self, first: &Reference) -> Vec<&str> {
+        let mut ids = Vec::new();
+        for reference in &self.references {
+            if reference.is_beside(first) && !ids.contains(&reference.id()) {
+                ids.push(reference.id());
+            }
+        }
+        ids
+    }
+
+    /// Asks the service of a secret in its region; fails if it cannot even be asked.
+    fn ask(&self, reference: &Reference, ids: &[&str], take: &mut Take<'_>) -> Result<(), Error> {
+        let Options { aws, http, .. } = &*self.options;
+        let Some(region) = reference.region().or(aws.region.as_deref()) else {
+            return Err(Error::Environment("AWS_REGION is not set".to_owned()));
+        };
+        let client = Client::outbound(http, &self.hurry)?;
+        let mut api = Api::new(reference.service.row(), region, aws);
+        let ask: &mut Ask<'_> =
+            &mut |operation, body| self.question(&mut api, &client, operation, body);
+        batch::all(reference.service, ids, ask, take);
+        Ok(())
+    }
+
+    /// Asks, and again on what may pass, until the deadline.
+    fn question(
+        &self,
+        api: &mut Api,
+        client: &Client,
+        operation: &str,
+        body: &str,
+    ) -> Result<Vec<u8>, Refusal> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let share = Deadline::after(self.deadline.left() / TRY_SHARE);
+            let answer = api.call(client, operation, body.as_bytes(), share);
+            let wait = retry::backoff(tries, time::chance());
+            let over = tries >= retry::TRIES_MAX || wait >= self.deadline.left();
+            if over || self.hurry.is_on() || answer.as_ref().err().is_none_or(is_final) {
+                return answer;
+            }
+            time::sleep(wait);
+        }
     }
 }
 
@@ -198,17 +183,17 @@ pub fn keep(
             end.tell(lane, &latest);
             continue;
         }
-        let fetch = || {
+        let mut found = Found::default();
+        for _ in 0..2 {
+            let began_ms = time::epoch_ms();
+            let fetch = || fetch(options, references, &never);
             // Without one there is no value, and each lane says so and asks again.
-            catch_unwind(AssertUnwindSafe(|| fetch(options, references, &never)))
-                .unwrap_or_default()
-        };
-        let began_ms = time::epoch_ms();
-        let mut found = fetch();
-        let late_ms = u64::try_from((options.budget + FROZEN_MIN).as_millis()).unwrap_or(u64::MAX);
-        let frozen = time::epoch_ms().saturating_sub(began_ms) > late_ms;
-        if frozen && found.values.iter().any(|(_, value)| value.is_err()) {
-            found = fetch();
+            found = catch_unwind(AssertUnwindSafe(fetch)).unwrap_or_default();
+            let took = Duration::from_millis(time::epoch_ms().saturating_sub(began_ms));
+            let frozen = took.saturating_sub(FROZEN_MIN) > options.budget;
+            if !frozen || found.values.iter().all(|(_, value)| value.is_ok()) {
+                break;
+            }
         }
         // Only a panic leaves something out.
         stats
@@ -224,6 +209,14 @@ pub fn keep(
 mod tests {
     use super::*;
 
+    fn options() -> Arc<Options> {
+        Arc::new(Options {
+            aws: aws::Options::default(),
+            http: http::Options::default(),
+            budget: Duration::from_millis(50),
+        })
+    }
+
     #[test]
     fn secrets_are_grouped_by_service_and_region_and_asked_for_once() {
         let secret = "arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf";
@@ -237,11 +230,18 @@ mod tests {
         ];
         let read = |text: &&str| Reference::read(text).expect("a reference");
         let references: Vec<Reference> = texts.iter().map(read).collect();
-        let groups = groups(&references);
-        let told: Vec<_> = groups
-            .iter()
-            .map(|it| (it.region.as_deref(), it.ids.len()))
-            .collect();
+        let fetch = Fetch {
+            options: options(),
+            deadline: Deadline::after(Duration::ZERO),
+            hurry: Hurry::default(),
+            references: references.clone(),
+        };
+        let mut told = Vec::new();
+        for (at, reference) in references.iter().enumerate() {
+            if is_first(&references, at) {
+                told.push((reference.region(), fetch.ids(reference).len()));
+            }
+        }
         let expected = [
             (Some("eu-central-1"), 1),
             (None, 2),
@@ -272,14 +272,9 @@ mod tests {
 
     #[test]
     fn without_a_region_or_keys_each_says_why() {
-        let options = Arc::new(Options {
-            aws: aws::Options::default(),
-            http: http::Options::default(),
-            budget: Duration::from_millis(50),
-        });
         let read = |text: &str| Reference::read(text).expect("a reference");
         let far = "arn:aws:ssm:eu-central-1:1:parameter/c";
-        let found = fetch(&options, &[read("ssm:/a"), read(far)], &Hurry::default());
+        let found = fetch(&options(), &[read("ssm:/a"), read(far)], &Hurry::default());
         assert_eq!(
             found.value("ssm:/a"),
             Err("ssm:/a: AWS_REGION is not set".to_owned())

@@ -2,10 +2,8 @@
 //!
 //! Pure: it asks nobody. A value must never get into a reason.
 
-use std::borrow::Cow;
-
 use crate::aws::endpoint;
-use crate::parse::{Fields, inside, object, plain};
+use crate::parse::{Fields, inside, plain};
 
 /// What a reference may begin with; in the wrapper's variables it must.
 pub const MARK: &str = "secret:";
@@ -35,12 +33,6 @@ impl Service {
 pub struct Reference {
     /// Who keeps it.
     pub service: Service,
-    /// What the service calls it: an ARN, or a parameter's name.
-    pub id: String,
-    /// The region of its ARN; `None`: the function's own.
-    pub region: Option<String>,
-    /// The JSON key behind the number sign.
-    key: Option<String>,
     /// The whole of it.
     text: String,
 }
@@ -50,37 +42,26 @@ impl Reference {
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
-        let (id, key) = match text.split_once('#') {
-            Some((id, key)) => (id, Some(key.to_owned())),
-            None => (text, None),
-        };
-        let (service, id, region) = if let Some(name) = id.strip_prefix("ssm:") {
-            (Service::ParameterStore, name, None)
+        let (id, key) = split(text);
+        let (of, kind) = (part(id, 2), part(id, 5));
+        let service = if text.starts_with("ssm:") {
+            Service::ParameterStore
+        } else if part(id, 0) != "arn" {
+            return None;
+        } else if of == "secretsmanager" && kind == "secret" && !part(id, 6).is_empty() {
+            Service::SecretsManager
+        } else if of == "ssm" && kind.starts_with("parameter/") {
+            Service::ParameterStore
         } else {
-            let mut parts = id.strip_prefix("arn:")?.splitn(5, ':').skip(1);
-            let (service, region) = (parts.next()?, parts.next()?);
-            let resource = parts.nth(1)?;
-            let service = match service {
-                "secretsmanager" if resource.starts_with("secret:") => Service::SecretsManager,
-                "ssm" if resource.starts_with("parameter/") => Service::ParameterStore,
-                _ => return None,
-            };
-            (
-                service,
-                id,
-                Some(region).filter(|region| !region.is_empty()),
-            )
+            return None;
         };
         let sound = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        let plain = |key: &String| !key.is_empty() && !key.contains(char::is_control);
-        if id.is_empty() || !id.bytes().all(sound) || !key.iter().all(plain) {
+        let odd = |key: &str| key.is_empty() || key.contains(char::is_control);
+        if id.is_empty() || !id.bytes().all(sound) || key.is_some_and(odd) {
             return None;
         }
         Some(Self {
             service,
-            id: id.to_owned(),
-            region: region.map(ToOwned::to_owned),
-            key,
             text: text.to_owned(),
         })
     }
@@ -91,21 +72,51 @@ impl Reference {
         &self.text
     }
 
+    /// What the service calls it: an ARN, or a parameter's name; it needs no escapes in JSON.
+    pub(super) fn id(&self) -> &str {
+        split(&self.text).0
+    }
+
+    /// The region of its ARN; `None`: the function's own.
+    pub(super) fn region(&self) -> Option<&str> {
+        Some(part(self.id(), 3)).filter(|region| !region.is_empty())
+    }
+
+    /// Whether another one is of this service and region too.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.service == other.service && self.region() == other.region()
+    }
+
     /// Takes the value out of what the service keeps.
     ///
     /// # Errors
     /// What keeps it from that, in words that hold nothing of the secret.
-    pub fn value(&self, kept: &str) -> Result<String, String> {
-        let Some(key) = &self.key else {
+    pub(super) fn value(&self, kept: &str) -> Result<String, String> {
+        let (_, Some(key)) = split(&self.text) else {
             return Ok(kept.to_owned());
         };
-        let document = kept.trim();
-        if object(document).is_none() {
-            return Err(format!("it is no JSON object that could hold {key}"));
-        }
-        let json = member(document, key).ok_or_else(|| format!("it has no key {key}"))?;
-        Ok(inside(json).map_or(Cow::Borrowed(json), plain).into_owned())
+        let Some(json) = member(kept, key) else {
+            return Err(format!("it is no JSON object with the key {key}"));
+        };
+        Ok(match inside(json) {
+            Some(text) => plain(text).into_owned(),
+            None => json.to_owned(),
+        })
     }
+}
+
+/// What the service calls it, and the JSON key behind the number sign.
+fn split(text: &str) -> (&str, Option<&str>) {
+    let (place, key) = match text.split_once('#') {
+        Some((place, key)) => (place, Some(key)),
+        None => (text, None),
+    };
+    (place.strip_prefix("ssm:").unwrap_or(place), key)
+}
+
+/// A part of an ARN; empty if there is none, as in a parameter's name.
+fn part(id: &str, at: usize) -> &str {
+    id.split(':').nth(at).unwrap_or_default()
 }
 
 /// The JSON text of the value at a key: the key as a whole, or else what its dots lead to; `null` is none.
@@ -114,12 +125,13 @@ fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     if let Some(value) = fields.get(key) {
         return Some(value).filter(|value| *value != "null");
     }
-    let mut dots = key.match_indices('.');
-    dots.find_map(|(at, _)| {
+    for (at, _) in key.match_indices('.') {
         let (first, rest) = (key.get(..at)?, key.get(at + 1..)?);
-        let inner = fields.get(first).filter(|inner| inner.starts_with('{'))?;
-        member(inner, rest)
-    })
+        if let Some(found) = fields.get(first).and_then(|inner| member(inner, rest)) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -188,9 +200,9 @@ mod tests {
             ),
         ] {
             let found = read(&text);
-            assert_eq!((found.service, &*found.id), (service, id), "{text}");
-            assert_eq!(found.region.as_deref(), region, "{text}");
-            assert_eq!(found.key.as_deref(), key, "{text}");
+            assert_eq!((found.service, found.id()), (service, id), "{text}");
+            assert_eq!(found.region(), region, "{text}");
+            assert_eq!(split(found.text()).1, key, "{text}");
             assert_eq!(found.text(), text.trim());
         }
     }
@@ -238,20 +250,18 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_said_without_the_rest() {
-        for (kept, key, why) in [
-            ("gold", "a", "it is no JSON object that could hold a"),
-            ("[\"gold\"]", "a", "it is no JSON object that could hold a"),
-            (
-                "{\"gold\":1",
-                "gold",
-                "it is no JSON object that could hold gold",
-            ),
-            (r#"{"b":"gold"}"#, "a", "it has no key a"),
-            (r#"{"a":null,"b":"gold"}"#, "a", "it has no key a"),
-            (r#"{"a":"gold"}"#, "a.b", "it has no key a.b"),
+        for (kept, key) in [
+            ("gold", "a"),
+            ("[\"gold\"]", "a"),
+            ("{\"gold\":1", "gold"),
+            ("{\"gold\":1} or so", "gold"),
+            (r#"{"b":"gold"}"#, "a"),
+            (r#"{"a":null,"b":"gold"}"#, "a"),
+            (r#"{"a":"gold"}"#, "a.b"),
         ] {
             let told = read(&format!("{SECRET}#{key}")).value(kept);
-            assert_eq!(told.expect_err(kept), why);
+            let why = format!("it is no JSON object with the key {key}");
+            assert_eq!(told, Err(why), "{kept}");
         }
     }
 }

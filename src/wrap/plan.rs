@@ -3,9 +3,10 @@
 //! Pure: it reads no environment, asks nobody and starts nothing.
 //! Names and values are whatever bytes the system has; only what is ours must be text.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString};
 
+use crate::config;
+use crate::link::Found;
 use crate::secrets::{MARK, Reference};
 
 /// What every variable of brooklet's own begins with.
@@ -28,38 +29,49 @@ const LISTS: [(&str, &str); 4] = [
     ("DOTNET_STARTUP_HOOKS", ":"),
 ];
 
-/// A name and a value.
-pub(super) type Variable = (OsString, OsString);
+/// What the system takes as text, made of these parts, of which none may hold a zero byte; all that it gave us is so.
+pub(super) fn text(parts: &[&[u8]]) -> CString {
+    CString::new(parts.concat()).unwrap_or_default()
+}
+
+/// The name and the value of a variable, which is `name=value`.
+fn split(variable: &CStr) -> (&[u8], &[u8]) {
+    let bytes = variable.to_bytes();
+    let at = memchr::memchr(b'=', bytes).unwrap_or(bytes.len());
+    let (name, rest) = bytes.split_at_checked(at).unwrap_or_default();
+    (name, rest.get(1..).unwrap_or_default())
+}
+
+/// Where a variable stands, if it is set.
+pub(super) fn at(variables: &[CString], name: &[u8]) -> Option<usize> {
+    variables.iter().position(|it| split(it).0 == name)
+}
 
 /// The value of a variable; empty if it is not set.
-pub(super) fn value<'a>(variables: &'a [Variable], name: &str) -> &'a OsStr {
-    let found = variables.iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| &**value).unwrap_or_default()
+pub(super) fn value<'a>(variables: &'a [CString], name: &[u8]) -> &'a [u8] {
+    let found = at(variables, name).and_then(|at| variables.get(at));
+    found.map(|it| split(it).1).unwrap_or_default()
 }
 
 /// Whether the runtime must not start without a secret.
 ///
 /// # Errors
-/// What stands there instead, if it is neither yes nor no.
-pub(super) fn strict(variables: &[Variable]) -> Result<bool, String> {
-    let value = value(variables, STRICT).as_bytes().trim_ascii();
-    let is = |word: &&[u8]| value.eq_ignore_ascii_case(word);
-    if [&b"true"[..], b"1"].iter().any(is) {
-        Ok(true)
-    } else if [&b"false"[..], b"0", b""].iter().any(is) {
-        Ok(false)
-    } else {
-        Err(String::from_utf8_lossy(value).into_owned())
+/// What stands there instead, and what is wrong with that.
+pub(super) fn strict(variables: &[CString]) -> Result<bool, String> {
+    let value = String::from_utf8_lossy(value(variables, STRICT.as_bytes()));
+    match value.trim() {
+        "" => Ok(false),
+        value => config::switch(value).map_err(|why| format!("is {value:?}: {why}")),
     }
 }
 
-/// The references of all variables, each once.
-pub(super) fn references(variables: &[Variable]) -> Vec<Reference> {
-    let mut found: Vec<Reference> = Vec::new();
-    for (name, value) in variables {
-        if (set(name).is_some() || !is_own(name))
+/// The references of all variables.
+pub(super) fn references(variables: &[CString]) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for variable in variables {
+        let (name, value) = split(variable);
+        if target(name).is_some()
             && let Some(reference) = reference(value)
-            && !found.contains(&reference)
         {
             found.push(reference);
         }
@@ -67,127 +79,120 @@ pub(super) fn references(variables: &[Variable]) -> Vec<Reference> {
     found
 }
 
-/// The variables for the runtime's process, given what was found; and a line for each that stays without its secret.
-pub(super) fn changed(
-    variables: &[Variable],
-    found: &dyn Fn(&Reference) -> Result<String, String>,
-) -> (Vec<Variable>, Vec<String>) {
-    let (mut changed, mut lines) = (variables.to_vec(), Vec::new());
-    let mut secret = |name: &OsStr, value: &OsStr| {
-        let kept = secret(value, found);
-        if let Err(why) = &kept {
-            lines.push(format!("{}: {why}", name.to_string_lossy()));
-        }
-        kept.ok()
-    };
-    for (name, value) in &mut changed {
-        if !is_own(name)
-            && wants(value)
-            && let Some(secret) = secret(name, value)
-        {
-            *value = secret;
-        }
-    }
-    for (name, value) in variables {
-        let Some(set) = set(name) else {
-            continue;
-        };
-        let Some(value) = secret(name, value) else {
-            continue;
-        };
-        match changed.iter_mut().find(|(known, _)| known == set) {
-            None => changed.push((set.to_owned(), value)),
-            Some((_, old)) => match separator(set) {
-                Some(separator) if !old.is_empty() && !wants(old) => {
-                    old.push(separator);
-                    old.push(value);
+/// Makes the runtime's variables of those that were given, which they are yet; gives back a line for each that stays without its secret.
+pub(super) fn change(given: &[CString], changed: &mut Vec<CString>, found: &Found) -> Vec<String> {
+    let mut lines = Vec::new();
+    // What stands for a secret has become it when something is added to it.
+    for own in [false, true] {
+        for variable in given {
+            let (name, value) = split(variable);
+            if is_own(name) != own || !(own || wants(value)) {
+                continue;
+            }
+            let Some(target) = target(name) else {
+                continue;
+            };
+            let secret = match secret(value, found) {
+                Ok(secret) => secret,
+                Err(why) => {
+                    lines.push([&String::from_utf8_lossy(name), ": ", &*why].concat());
+                    continue;
                 }
-                _ => *old = value,
-            },
+            };
+            let before = self::value(changed, target);
+            let list = LISTS.iter().find(|(list, _)| list.as_bytes() == target);
+            let (before, between) = match list {
+                Some((_, between)) if !before.is_empty() && !wants(before) => (before, *between),
+                _ => (&[][..], ""),
+            };
+            let new = text(&[target, b"=", before, between.as_bytes(), secret]);
+            match at(changed, target).and_then(|at| changed.get_mut(at)) {
+                Some(old) => *old = new,
+                None => changed.push(new),
+            }
         }
     }
-    (changed, lines)
+    lines
 }
 
 /// Whether a variable is brooklet's own.
-fn is_own(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(OWN)
+fn is_own(name: &[u8]) -> bool {
+    name.starts_with(OWN)
 }
 
-/// The variable of the runtime's process that one sets, if it does.
-fn set(name: &OsStr) -> Option<&OsStr> {
-    let set = name.as_bytes().strip_prefix(SET)?;
-    (!set.is_empty()).then(|| OsStr::from_bytes(set))
+/// The variable of the runtime's process that one is or sets, if any.
+fn target(name: &[u8]) -> Option<&[u8]> {
+    match name.strip_prefix(SET) {
+        Some(set) => Some(set).filter(|set| !set.is_empty()),
+        None => Some(name).filter(|name| !is_own(name)),
+    }
 }
 
 /// Whether a value stands for a secret.
-fn wants(value: &OsStr) -> bool {
-    value.as_bytes().starts_with(MARK.as_bytes())
+fn wants(value: &[u8]) -> bool {
+    value.starts_with(MARK.as_bytes())
 }
 
 /// The reference in a value that stands for a secret.
-fn reference(value: &OsStr) -> Option<Reference> {
-    Reference::read(value.to_str()?.strip_prefix(MARK)?)
+fn reference(value: &[u8]) -> Option<Reference> {
+    Reference::read(std::str::from_utf8(value).ok()?.strip_prefix(MARK)?)
 }
 
 /// The secret that a value stands for; any other value as it is.
-fn secret(
-    value: &OsStr,
-    found: &dyn Fn(&Reference) -> Result<String, String>,
-) -> Result<OsString, String> {
+fn secret<'a>(value: &'a [u8], found: &'a Found) -> Result<&'a [u8], String> {
     if !wants(value) {
-        return Ok(value.to_owned());
+        return Ok(value);
     }
     let reference = reference(value).ok_or("no reference stands behind secret:")?;
-    let secret = found(&reference)?;
+    let secret = found.value(reference.text())?;
     // No environment can hold it.
     if secret.contains('\0') {
-        return Err(format!("{}: it holds a zero byte", reference.text()));
+        return Err([reference.text(), ": it holds a zero byte"].concat());
     }
-    Ok(secret.into())
-}
-
-/// What stands between the parts of a list; `None` for a variable that is none.
-fn separator(name: &OsStr) -> Option<&'static str> {
-    let list = LISTS.iter().find(|(list, _)| name == *list);
-    list.map(|(_, separator)| *separator)
+    Ok(secret.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
     use super::*;
 
-    fn plan(variables: &[(&str, &str)]) -> Vec<Variable> {
-        let owned = variables
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        owned.collect()
+    fn plan(variables: &[(&str, &str)]) -> Vec<CString> {
+        let owned = |(name, value): &(&str, &str)| text(&[name.as_bytes(), b"=", value.as_bytes()]);
+        variables.iter().map(owned).collect()
     }
 
-    /// The changes where every secret is its reference in capitals, but for those that end in `gone` or `zero`.
+    /// The changed variables where every secret is its reference in capitals, but for those that end in `gone` or `zero`; and the lines.
+    fn changed(given: &[CString]) -> (Vec<CString>, Vec<String>) {
+        let mut found = Found::default();
+        for reference in references(given) {
+            let value = match reference.text() {
+                text if text.ends_with("gone") => Err("it is gone".to_owned()),
+                text if text.ends_with("zero") => Ok("a\0b".to_owned()),
+                text => Ok(text.to_uppercase()),
+            };
+            found.values.push((reference.text().to_owned(), value));
+        }
+        let mut changed = given.to_vec();
+        let lines = change(given, &mut changed, &found);
+        (changed, lines)
+    }
+
+    /// The changes, and the lines.
     fn changes(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
         let given = plan(variables);
-        let (mut changed, lines) = changed(&given, &|reference| match reference.text() {
-            text if text.ends_with("gone") => Err(format!("{text}: it is gone")),
-            text if text.ends_with("zero") => Ok("a\0b".to_owned()),
-            text => Ok(text.to_uppercase()),
-        });
-        for (name, _) in &given {
-            let times = changed.iter().filter(|(known, _)| known == name).count();
-            assert_eq!(times, 1, "{}", name.display());
+        let (mut changed, lines) = changed(&given);
+        for variable in &given {
+            let name = split(variable).0;
+            let times = changed.iter().filter(|it| split(it).0 == name).count();
+            assert_eq!(times, 1, "{variable:?}");
         }
         changed.retain(|variable| !given.contains(variable));
         changed.sort();
-        let text = |text: OsString| text.into_string().expect("text");
-        let changes = changed.into_iter();
-        (
-            changes
-                .map(|(name, value)| (text(name), text(value)))
-                .collect(),
-            lines,
-        )
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        let changes = changed
+            .iter()
+            .map(|it| (text(split(it).0), text(split(it).1)));
+        (changes.collect(), lines)
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -202,9 +207,9 @@ mod tests {
             ("NODE_OPTIONS", "x"),
             ("BROOKLET_ENDPOINT", "secret:ssm:/a"),
         ]);
-        assert!(references(&plan).is_empty() && value(&plan, NEXT).is_empty());
+        assert!(references(&plan).is_empty() && value(&plan, NEXT.as_bytes()).is_empty());
         assert_eq!(strict(&plan), Ok(false));
-        let (changed, lines) = changed(&plan, &|_| Ok(String::new()));
+        let (changed, lines) = changed(&plan);
         assert!(changed == plan && lines.is_empty());
     }
 
@@ -218,7 +223,7 @@ mod tests {
             ("BROOKLET_RUNTIME_ENV_OTHER", "secret:ssm:/other"),
             ("BROOKLET_API_KEY", "secret:ssm:/ours"),
         ];
-        assert_eq!(references(&plan(&variables)).len(), 2);
+        assert_eq!(references(&plan(&variables)).len(), 3);
         let expected = pairs(&[
             ("KEY", "SSM:/KEY"),
             ("OTHER", "SSM:/OTHER"),
@@ -285,26 +290,29 @@ mod tests {
             ("false", Ok(false)),
             ("0", Ok(false)),
             ("", Ok(false)),
-            (" Yes", Err("Yes".to_owned())),
+            (
+                " Yes",
+                Err("is \"Yes\": must be one of true, false, 1, 0".to_owned()),
+            ),
         ] {
             assert_eq!(strict(&plan(&[(STRICT, value)])), expected, "{value}");
         }
-        assert_eq!(value(&plan(&[(NEXT, "")]), NEXT), "");
-        assert_eq!(value(&plan(&[(NEXT, "/opt/other")]), NEXT), "/opt/other");
+        let next = NEXT.as_bytes();
+        assert_eq!(value(&plan(&[(NEXT, "")]), next), b"");
+        assert_eq!(value(&plan(&[(NEXT, "/opt/other")]), next), b"/opt/other");
     }
 
     #[test]
     fn bytes_that_are_no_text_pass() {
-        let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
         let variables = [
-            (bytes(b"N\xff"), bytes(b"secret:\xff")),
-            (bytes(b"BROOKLET_RUNTIME_ENV_\xfe"), bytes(b"v\xfd")),
-            (bytes(b"PYTHONPATH"), bytes(b"/\xfc")),
-            (bytes(b"BROOKLET_RUNTIME_ENV_PYTHONPATH"), bytes(b"/\xfb")),
+            text(&[b"N\xff=secret:\xff"]),
+            text(&[b"BROOKLET_RUNTIME_ENV_\xfe=v\xfd"]),
+            text(&[b"PYTHONPATH=/\xfc"]),
+            text(&[b"BROOKLET_RUNTIME_ENV_PYTHONPATH=/\xfb"]),
         ];
-        let (changed, lines) = changed(&variables, &|_| Ok(String::new()));
-        let set = (bytes(b"\xfe"), bytes(b"v\xfd"));
-        let list = (bytes(b"PYTHONPATH"), bytes(b"/\xfc:/\xfb"));
+        let (changed, lines) = changed(&variables);
+        let set = text(&[b"\xfe=v\xfd"]);
+        let list = text(&[b"PYTHONPATH=/\xfc:/\xfb"]);
         let [wanting, sets, _, adds] = variables;
         assert!(references(std::slice::from_ref(&wanting)).is_empty());
         assert_eq!(changed, [wanting, sets, list, adds, set]);

@@ -88,7 +88,7 @@ def secrets_that_are_not_there(bench):
     )
     assert told["GOOD"] == "good-" + GOLD and told["GONE"] == "secret:" + gone, told
     lines = sorted(said.splitlines())
-    wanted = ["GONE: %s: " % gone, "KEY: %s#password: it has no key password" % document,
+    wanted = ["GONE: %s: " % gone, "KEY: %s#password: it is no JSON object with the key password" % document,
               "PARAMETER: ssm:/nobody: there is no such parameter"]
     assert len(lines) == 3 and all(part in line for part, line in zip(wanted, lines)), said
 

@@ -87,7 +87,7 @@ pub(super) fn records(status: u16, body: &[u8], records: usize) -> Reading {
     let items = either("RequestResponses", "Records").and_then(elements);
     let (mut fates, mut why) = (Vec::new(), String::new());
     for item in items.unwrap_or_default() {
-        let item = Fields::of(item.get());
+        let item = Fields::of(item);
         let name = item.inside("ErrorCode");
         if name.is_some() && why.is_empty() {
             why = item_error(&item, "ErrorCode", "ErrorMessage");
@@ -115,7 +115,7 @@ pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
     let mut why = "messages that it does not tell of".to_owned();
     for (at, item) in taken.iter().chain(&failed).enumerate() {
         let fails = at >= taken.len();
-        let item = Fields::of(item.get());
+        let item = Fields::of(item);
         let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
         let Some(known) = number.and_then(|number| fates.get_mut(number)) else {
             continue;

@@ -11,7 +11,7 @@ pub(super) fn read(status: u16, body: &[u8], _records: usize) -> Reading {
         return Reading::Nothing;
     };
     let failures = answer.get("failures").and_then(elements);
-    let first = failures.and_then(|all| all.first().map(|one| Fields::of(one.get())));
+    let first = failures.and_then(|all| all.first().map(|one| Fields::of(one)));
     let why = first.and_then(|first| first.inside("error"));
     Reading::Refused {
         records,

@@ -9,7 +9,7 @@ pub(super) fn read(status: u16, body: &[u8], _records: usize) -> Reading {
     let items = elements(text).filter(|_| (200..300).contains(&status));
     let (mut fates, mut why) = (Vec::new(), String::new());
     for item in items.unwrap_or_default() {
-        let item = Fields::of(item.get());
+        let item = Fields::of(item);
         let Some(Ok(status)) = item.get("status").map(str::parse) else {
             return Reading::Nothing;
         };

@@ -3,9 +3,8 @@
 //! A status of 200 may hide a failure, and a failure may hide that most was taken.
 //! Nothing here decides what becomes of a record; an answer that cannot be read says nothing.
 
-use serde_json::value::RawValue;
-
 use super::retry::Verdict;
+use crate::parse::elements;
 
 mod aws;
 mod axiom;
@@ -54,11 +53,6 @@ pub enum Reading {
 
 /// Reads an answer: its status, its body, and the number of records in the payload.
 pub type Reader = fn(u16, &[u8], usize) -> Reading;
-
-/// The elements of an answer that is an array.
-fn elements(json: &str) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(json).ok()
-}
 
 /// The reader for a format's answers.
 #[must_use]
