@@ -130,8 +130,7 @@ pub(super) fn protection<'a>(
 
 /// Whether a destination's own value needs that [protection], whatever the first destination's value is.
 pub(super) fn is_protected(environment: &Environment, option: &Opt, own: &str) -> bool {
-    let is_own = option.name == "REDACT" && own != variable(option.name, 1);
-    let value = environment.get(own).filter(|_| is_own);
+    let value = environment.get(own).filter(|_| option.name == "REDACT");
     value.is_some_and(|value| !Redact::parse(value).1.is_empty())
 }
 

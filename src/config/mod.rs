@@ -453,7 +453,7 @@ fn identity(
         function_memory_mb: environment
             .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .and_then(|mb| mb.parse().ok()),
-        region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        region: environment.region().map(ToOwned::to_owned),
         account_id: None,
         tags,
     }
