@@ -260,23 +260,23 @@ pub(super) fn flush_options(
         to.headers.push(((*name).to_owned(), (*value).to_owned()));
     }
     // The owner's own headers win over ours, but for those that a signature is made of.
-    let mut own = settings.headers.clone();
-    own.retain(|(name, _)| {
-        let ours = format.scheme && place::is_of_signature(name);
-        if ours {
+    let ours = |name: &str| format.scheme && place::is_of_signature(name);
+    let own = &settings.headers;
+    let is = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    to.headers.retain(|(name, _)| ours(name) || !is(name));
+    if !format.scheme && !has_key && !is("authorization") {
+        to.aws = place::signed(&to.url, aws);
+    }
+    for (name, value) in own {
+        if ours(name) {
             let headers = variable("HEADERS", destination);
             problems.push(Problem::of(format!(
                 "{headers}: {name} is the signature's where the endpoint is a place in AWS"
             )));
+        } else {
+            to.headers.push((name.clone(), value.clone()));
         }
-        !ours
-    });
-    let is = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-    to.headers.retain(|(name, _)| !is(name));
-    if !format.scheme && !has_key && !is("authorization") {
-        to.aws = place::signed(&to.url, aws);
     }
-    to.headers.extend(own);
     let fallback = settings.fallback.as_deref().and_then(|url| {
         let same = !format.scheme && encode::of_scheme(url).is_none();
         let whole = same.then(|| whole(url, "fallback", &encode, problems));

@@ -183,61 +183,57 @@ pub(super) fn call(
         _ => ("", name),
     };
     // <queue>.<region>.…, or a VPC endpoint's name before it.
-    let mut labels = host.split('.').skip_while(|label| *label != "sqs");
-    let of_host = labels.nth(1).filter(|region| is_region(region));
+    let mut labels = host.split('.');
+    let is_named = labels.any(|label| label == "sqs");
+    let of_host = labels.next().filter(|region| is_named && is_region(region));
     let region = region.or(of_host).or(options.region.as_deref());
     let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
     let endpoints = &options.endpoints;
-    let mut base = endpoints.url(kind.service, region);
-    let mut path = String::new();
-    let stream = if kind.what == What::Stream {
-        whole
-    } else {
-        name
+    let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+    let base = match kind.what {
+        What::Bucket => endpoints.bucket(bucket, region),
+        _ => endpoints.url(kind.service, region),
     };
-    let mut names = [stream.to_owned(), String::new()];
-    let mut duty = Duty::None;
+    let named = match host {
+        "" => base.clone(),
+        host => ["https://", host].concat(),
+    };
+    let is_told = endpoints.told(kind.service).is_some();
+    to.url = [if is_told { &*base } else { &*named }, "/"].concat();
     to.method = Verb::Post;
-    match kind.what {
-        What::Delivery | What::Stream => {}
+    let slash = if account.is_empty() { "" } else { "/" };
+    let queue = [account, slash, queue].concat();
+    let (first, second) = match kind.what {
+        What::Bucket | What::Delivery => (name, ""),
+        What::Stream => (whole, ""),
+        What::Queue => (&*named, &*queue),
+        What::Group => name.rsplit_once('/').unwrap_or_default(),
+    };
+    let duty = match kind.what {
         What::Bucket => {
-            let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
-            base = endpoints.bucket(bucket, region);
-            path = encoded(prefix.trim_matches('/'), "/");
-            if !path.is_empty() {
-                path.push('/');
-            }
             to.method = Verb::Put;
+            let prefix = prefix.trim_matches('/');
+            if !prefix.is_empty() {
+                to.url.push_str(&encoded(prefix, "/"));
+                to.url.push('/');
+            }
             let lines = match to.headers.first().map(|(_, kind)| &**kind) {
                 Some("application/x-ndjson") => ".ndjson",
                 Some("application/json") => ".json",
                 _ => "",
             };
             let function = environment.get("AWS_LAMBDA_FUNCTION_NAME");
-            duty = Duty::Object {
+            Duty::Object {
                 function: function.unwrap_or("brooklet").to_owned(),
                 extension: [lines, if to.gzip { ".gz" } else { "" }].concat(),
-            };
-        }
-        What::Queue => {
-            let slash = if account.is_empty() { "" } else { "/" };
-            let mut queues = base.clone();
-            if !host.is_empty() {
-                queues = ["https://", host].concat();
-                if endpoints.told(&SQS).is_none() {
-                    base.clone_from(&queues);
-                }
             }
-            names = [queues, [account, slash, queue].concat()];
         }
-        What::Group => {
-            let (group, stream) = name.rsplit_once('/').unwrap_or_default();
-            names = [group.to_owned(), stream.to_owned()];
-            let [group, stream] = names.clone();
-            duty = Duty::Stream { group, stream };
-        }
-    }
-    to.url = [&*base, "/", &path].concat();
+        What::Group => Duty::Stream {
+            group: first.to_owned(),
+            stream: second.to_owned(),
+        },
+        _ => Duty::None,
+    };
     if !kind.operation.is_empty() {
         to.headers = headers(kind.service, kind.operation);
     }
@@ -248,7 +244,7 @@ pub(super) fn call(
         signing: options.signing(kind.service.name, region),
         duty,
     });
-    Ok(names)
+    Ok([first.to_owned(), second.to_owned()])
 }
 
 /// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, there are keys, and the URL holds no user.
