@@ -39,13 +39,13 @@ pub(super) struct All {
 pub(super) fn settings(environment: &Environment) -> (All, Vec<Problem>) {
     let mut problems = Vec::new();
     let first = super::settings(environment, 1, &mut problems);
-    let others: Vec<(usize, Settings)> = (2..=DESTINATIONS_MAX)
-        .filter(|number| exists(environment, *number))
-        .map(|number| {
+    let mut others = Vec::new();
+    for number in 2..=DESTINATIONS_MAX {
+        if exists(environment, number) {
             let settings = super::settings(environment, number, &mut problems);
-            (number, settings)
-        })
-        .collect();
+            others.push((number, settings));
+        }
+    }
     let has_first = first.endpoint.is_some() || environment.get(ENDPOINT).is_some();
     let alone = |name: &str| {
         let is_first = |option: &Opt| variable(option.name, 1) == name;

@@ -305,7 +305,7 @@ fn build(
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
-    let All { first, others } = settings;
+    let All { first, mut others } = settings;
     let ca_file = first.ca_file.clone();
     let ca_pem = ca_file.as_deref();
     let ca_pem = ca_pem.and_then(|path| certificates(path, problems));
@@ -313,7 +313,8 @@ fn build(
     let (strategy, budget) = (first.strategy, first.budget);
     let (api, port, timeout_ms) = (first.api, first.port, first.telemetry_timeout_ms);
     let (mut lanes, mut types) = (Vec::new(), NO_TYPES);
-    for (destination, settings) in std::iter::once((1, first)).chain(others) {
+    others.insert(0, (1, first));
+    for (destination, settings) in others {
         let identity = identity(environment, &settings, destination, problems);
         let wanted = settings.types;
         let http = http::Options {

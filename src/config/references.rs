@@ -31,21 +31,29 @@ enum Kind {
 /// Options of a destination that cannot wait: what is subscribed to, and what records wait in.
 const EARLY: [&str; 3] = ["FORMAT", "TYPES", "BUFFER_BYTES"];
 
-/// Variables that may be references, beside what records are made with.
-static SENT: [(&str, Kind); 13] = [
-    ("BROOKLET_ENDPOINT", Kind::Url),
-    ("BROOKLET_FALLBACK_ENDPOINT", Kind::Url),
-    ("BROOKLET_PROXY", Kind::Url),
-    ("BROOKLET_API_KEY", Kind::Text),
-    ("BROOKLET_HEADERS", Kind::Headers),
-    ("AXIOM_TOKEN", Kind::Text),
-    ("DD_API_KEY", Kind::Text),
-    ("LIBHONEY_API_KEY", Kind::Text),
-    ("NEW_RELIC_LICENSE_KEY", Kind::Text),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", Kind::Url),
-    ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", Kind::Url),
-    ("OTEL_EXPORTER_OTLP_HEADERS", Kind::Headers),
-    ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", Kind::Headers),
+/// Variables whose values are URLs.
+static URLS: [&str; 5] = [
+    "BROOKLET_ENDPOINT",
+    "BROOKLET_FALLBACK_ENDPOINT",
+    "BROOKLET_PROXY",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+];
+
+/// Variables whose values are headers.
+static HEADERS: [&str; 3] = [
+    "BROOKLET_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+];
+
+/// Variables whose values are keys.
+static KEYS: [&str; 5] = [
+    "BROOKLET_API_KEY",
+    "AXIOM_TOKEN",
+    "DD_API_KEY",
+    "LIBHONEY_API_KEY",
+    "NEW_RELIC_LICENSE_KEY",
 ];
 
 /// What a value holds that may hold a reference.
@@ -60,8 +68,14 @@ fn kind(environment: &Environment, name: &str) -> Option<Kind> {
     if number != 1 && !lanes::exists(environment, number) {
         return None;
     }
-    if let Some((_, kind)) = SENT.iter().find(|(known, _)| *known == name) {
-        return Some(*kind);
+    if URLS.contains(&name) {
+        return Some(Kind::Url);
+    }
+    if HEADERS.contains(&name) {
+        return Some(Kind::Headers);
+    }
+    if KEYS.contains(&name) {
+        return Some(Kind::Text);
     }
     let name = name.strip_prefix(PREFIX)?;
     let option = OPTIONS.iter().find(|option| option.name == name)?;
@@ -283,8 +297,9 @@ fn split(part: &str, kind: Kind) -> Option<(String, Reference)> {
     let before = match kind {
         Kind::Headers => {
             let (name, value) = values::pair(part.trim())?;
-            let (word, last) = value.split_at(value.rfind(' ').map_or(0, |at| at + 1));
-            let before = [&*name, "=", &encoded(word.trim_start(), "")].concat();
+            let (word, last) = value.rsplit_once(' ').unwrap_or(("", &value));
+            let space = if word.is_empty() { "" } else { "%20" };
+            let before = [&*name, "=", &encoded(word, ""), space].concat();
             return Some((before, reference(last)?));
         }
         Kind::Url => "http://",
