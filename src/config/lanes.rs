@@ -213,19 +213,10 @@ pub(super) fn flush_options(
         let index = variable("INDEX", destination);
         bulk::url(&url, format, encode, (&index, what), problems)
     };
-    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
     let gzip = settings.gzip.unwrap_or(true);
-    let mut to = send::Options {
-        url: given.clone(),
-        headers: vec![content_type],
-        reader: send::reader(format.name),
-        success: settings.success.clone(),
-        method: settings.method,
-        gzip: gzip && format.gzip,
-        hidden: references::user(&given),
-        aws: None,
-        http: http.clone(),
-    };
+    let mut to = called(&given, format, &settings.success, http);
+    to.method = settings.method;
+    to.gzip = gzip && format.gzip;
     if format.scheme {
         let endpoint = variable("ENDPOINT", destination);
         encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
@@ -313,6 +304,21 @@ pub(super) fn flush_options(
     })
 }
 
+/// What is told of every destination and fallback.
+fn called(url: &str, format: &Format, success: &[u16], http: http::Options) -> send::Options {
+    send::Options {
+        url: url.to_owned(),
+        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
+        reader: send::reader(format.name),
+        success: success.to_vec(),
+        method: http::Verb::Post,
+        gzip: false,
+        hidden: references::user(url),
+        aws: None,
+        http,
+    }
+}
+
 /// The header with the owner's key, if there is one.
 fn key(settings: &Settings, format: &Format) -> Option<Pair> {
     let key = settings.api_key.as_ref()?;
@@ -350,17 +356,10 @@ fn fallback(
     };
     let gzip = destination.gzip || (gzip && is_bucket);
     let mut encode = encode.clone();
-    let mut to = send::Options {
-        url: url.to_owned(),
-        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
-        reader: send::reader(format.name),
-        success: destination.success.clone(),
-        method: destination.method,
-        gzip,
-        hidden: references::user(url),
-        aws: None,
-        http: destination.http.clone(),
-    };
+    let http = destination.http.clone();
+    let mut to = called(url, format, &destination.success, http);
+    to.method = destination.method;
+    to.gzip = gzip;
     match scheme {
         Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,
         // A method of the destination's own is no wish of the owner's.

@@ -240,7 +240,10 @@ pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) 
         references.keep_all_back(config, age, environment);
     }
     // What is not known yet is set all the same.
-    problems.retain(|problem| !references.is_missed(&problem.what));
+    let is_missed = |problem: &Problem| references.is_missed(&problem.what);
+    while let Some(at) = problems.iter().position(is_missed) {
+        problems.remove(at);
+    }
     (config, problems)
 }
 
