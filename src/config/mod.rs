@@ -652,7 +652,11 @@ mod tests {
 
     #[test]
     fn a_slip_waits_for_the_secret_that_masks_in_its_place() {
-        for (own, waits) in [("card,emial", true), ("card,email", false)] {
+        for (own, needed) in [
+            ("card,emial", Some("ssm:/redact")),
+            ("card,email", None),
+            ("ssm:/own", Some("ssm:/own")),
+        ] {
             let environment = Environment::of(&[
                 ("BROOKLET_ENDPOINT", "http://h/"),
                 ("BROOKLET_REDACT", "ssm:/redact"),
@@ -662,7 +666,12 @@ mod tests {
             let (config, _) = load(&environment);
             let lanes = config.expect("usable").lanes;
             let late = lanes.last().and_then(|lane| lane.flush.lane.late.as_ref());
-            assert_eq!(late.is_some_and(|late| late.shapes), waits, "{own}");
+            assert_eq!(late.is_some_and(|late| late.shapes), needed.is_some());
+            if let Some((late, needed)) = late.zip(needed) {
+                let values = vec![(needed.to_owned(), Ok("card".to_owned()))];
+                let found = crate::link::Found { number: 1, values };
+                assert!((late.make)(&found).is_ok(), "{own} needs nothing else");
+            }
         }
     }
 

@@ -146,7 +146,10 @@ impl Use {
         let (name, _) = lanes::source(environment, option.name, option.reach, destination);
         // The first destination's masks where there is a slip in what another one's does.
         let is_first = || self.name == lanes::variable(option.name, 1);
-        name == self.name || (lanes::is_protected(environment, option, &name) && is_first())
+        // A secret with a slip in it is refused as a whole.
+        let is_plain = environment.get(&name).and_then(reference).is_none();
+        let is_protected = is_plain && lanes::is_protected(environment, option, &name);
+        name == self.name || (is_protected && is_first())
     }
 
     /// What a problem says of it, if records are made with it.
