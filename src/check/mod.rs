@@ -59,9 +59,9 @@ pub fn run(environment: &Environment, sample: &str) -> Verdict {
     let found = secrets::fetch(&config.secrets, &config.references, &Hurry::default());
     for reference in &config.references {
         let (told, hint) = match found.value(reference.text()) {
-            Ok(_) => (format!("{}: read", reference.text()), None),
+            Ok(_) => ([reference.text(), ": read"].concat(), None),
             Err(why) => {
-                let hint = hints::of_secret(reference.service.row().name, &why);
+                let hint = hints::of_secret(&why);
                 (why, hint)
             }
         };

@@ -10,38 +10,46 @@ use crate::aws::credentials::{self, Credentials, Source};
 use crate::aws::endpoint::Endpoints;
 use crate::http;
 
-/// The standard variable for endpoints, and what the names of those for single services begin with.
+/// The standard variable for endpoints, and what the names of those for single services begin with; ours ends with it.
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 
 /// Reads what is told of AWS; what cannot be used counts as not told.
 #[must_use]
 pub fn aws(environment: &Environment) -> Options {
-    let text = |name: &str| environment.text(name);
-    let url = |name: &str| text(name).filter(|url| http::usable_url(url).is_ok());
     let is = |name: &str| {
         let value = environment.get(name);
         value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     };
-    let ours = url(&format!("{PREFIX}AWS_ENDPOINT_URL"));
+    let ignores = is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     let mut endpoints = Endpoints {
         fips: is("AWS_USE_FIPS_ENDPOINT"),
         dual_stack: is("AWS_USE_DUALSTACK_ENDPOINT"),
         ..Endpoints::default()
     };
-    if ours.is_some() {
-        endpoints.all = ours;
-    } else if !is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-        endpoints.all = url(ENDPOINT_URL);
-        for name in environment.names(ENDPOINT_URL) {
-            let service = name.strip_prefix(ENDPOINT_URL);
-            let service = service.and_then(|service| service.strip_prefix('_'));
-            if let (Some(service), Some(url)) = (service, url(name)) {
-                endpoints.own.push((service.to_owned(), url));
+    let (mut ours, mut all) = (None, None);
+    for (name, url) in environment.all() {
+        let Some((before, service)) = name.split_once(ENDPOINT_URL) else {
+            continue;
+        };
+        if http::usable_url(url).is_err() || (before.is_empty() && ignores) {
+            continue;
+        }
+        match (before, service) {
+            (PREFIX, "") => ours = Some(url),
+            ("", "") => all = Some(url),
+            ("", service) => {
+                let service = service.trim_start_matches('_').to_owned();
+                endpoints.own.push((service, url.to_owned()));
             }
+            _ => {}
         }
     }
+    if ours.is_some() {
+        endpoints.own.clear();
+    }
+    endpoints.all = ours.or(all).map(ToOwned::to_owned);
     Options {
-        region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        region: environment.region().map(ToOwned::to_owned),
         source: Arc::new(source(environment)),
         endpoints,
     }
@@ -50,19 +58,20 @@ pub fn aws(environment: &Environment) -> Options {
 /// Where keys come from.
 fn source(environment: &Environment) -> Source {
     let text = |name: &str| environment.text(name);
-    let keys = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
-    if let (Some(key_id), Some(secret)) = keys {
+    let key_id = environment.get("AWS_ACCESS_KEY_ID");
+    let secret = environment.get("AWS_SECRET_ACCESS_KEY");
+    if let (Some(key_id), Some(secret)) = (key_id, secret) {
         return Source::Environment(Arc::new(Credentials {
-            key_id,
-            secret,
+            key_id: key_id.to_owned(),
+            secret: secret.to_owned(),
             token: text("AWS_SESSION_TOKEN"),
             expires_ms: None,
         }));
     }
-    let url = text("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let url = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     match url.filter(|url| credentials::usable_source(url).is_ok()) {
         Some(url) => Source::Endpoint {
-            url,
+            url: url.to_owned(),
             token: text("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
             token_file: text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
         },

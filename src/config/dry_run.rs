@@ -31,19 +31,24 @@ pub struct DryRun {
 pub fn dry_run(environment: &Environment) -> (Vec<DryRun>, Vec<Problem>) {
     let (references, placed) = References::find(environment);
     let (given, environment) = (environment, &*placed);
-    let (All { first, others }, mut problems) = lanes::settings(environment);
+    let (All { first, mut others }, mut problems) = lanes::settings(environment);
     diag::set_level(Some(first.log_level));
     // Beside others it needs one to be a destination.
     let has_first = first.endpoint.is_some() || others.is_empty();
-    let all = std::iter::once((1, first)).chain(others);
-    let dry_runs = all.map(|(destination, settings)| DryRun {
-        destination,
-        format: settings.format(),
-        encode: settings.encode.clone(),
-        identity: identity(environment, &settings, destination, &mut problems),
-        process: settings.process(environment),
-        secrets: references.shapes(destination, given),
-    });
-    let dry_runs = dry_runs.filter(|dry_run| has_first || dry_run.destination != 1);
-    (dry_runs.collect(), problems)
+    let mut dry_runs = Vec::new();
+    others.insert(0, (1, first));
+    for (destination, settings) in &others {
+        dry_runs.push(DryRun {
+            destination: *destination,
+            format: settings.format(),
+            encode: settings.encode.clone(),
+            identity: identity(environment, settings, *destination, &mut problems),
+            process: settings.process(environment),
+            secrets: references.shapes(*destination, given),
+        });
+    }
+    if !has_first {
+        dry_runs.remove(0);
+    }
+    (dry_runs, problems)
 }

@@ -67,10 +67,10 @@ impl Environment {
         }
     }
 
-    /// Whether some value holds one of these.
-    pub(super) fn holds(&self, texts: &[&str]) -> bool {
-        let holds = |(_, value): &(String, String)| texts.iter().any(|text| value.contains(text));
-        self.variables.iter().any(holds)
+    /// Names and values, spaces around these taken off.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let variables = self.variables.iter();
+        variables.map(|(name, value)| (&**name, value.trim()))
     }
 
     /// A variable's value, spaces around it taken off; one that is empty is as good as not set.
@@ -95,6 +95,12 @@ impl Environment {
             .iter()
             .map(|(name, _)| name.as_str())
             .filter(move |name| name.starts_with(prefix))
+    }
+
+    /// The region.
+    pub(super) fn region(&self) -> Option<&str> {
+        let region = self.get("AWS_REGION");
+        region.or_else(|| self.get("AWS_DEFAULT_REGION"))
     }
 
     /// The address of the Extensions API.

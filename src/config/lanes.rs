@@ -39,13 +39,13 @@ pub(super) struct All {
 pub(super) fn settings(environment: &Environment) -> (All, Vec<Problem>) {
     let mut problems = Vec::new();
     let first = super::settings(environment, 1, &mut problems);
-    let others: Vec<(usize, Settings)> = (2..=DESTINATIONS_MAX)
-        .filter(|number| exists(environment, *number))
-        .map(|number| {
+    let mut others = Vec::new();
+    for number in 2..=DESTINATIONS_MAX {
+        if exists(environment, number) {
             let settings = super::settings(environment, number, &mut problems);
-            (number, settings)
-        })
-        .collect();
+            others.push((number, settings));
+        }
+    }
     let has_first = first.endpoint.is_some() || environment.get(ENDPOINT).is_some();
     let alone = |name: &str| {
         let is_first = |option: &Opt| variable(option.name, 1) == name;
@@ -130,8 +130,7 @@ pub(super) fn protection<'a>(
 
 /// Whether a destination's own value needs that [protection], whatever the first destination's value is.
 pub(super) fn is_protected(environment: &Environment, option: &Opt, own: &str) -> bool {
-    let is_own = option.name == "REDACT" && own != variable(option.name, 1);
-    let value = environment.get(own).filter(|_| is_own);
+    let value = environment.get(own).filter(|_| option.name == "REDACT");
     value.is_some_and(|value| !Redact::parse(value).1.is_empty())
 }
 
@@ -214,19 +213,10 @@ pub(super) fn flush_options(
         let index = variable("INDEX", destination);
         bulk::url(&url, format, encode, (&index, what), problems)
     };
-    let content_type = ("content-type".to_owned(), format.content_type.to_owned());
     let gzip = settings.gzip.unwrap_or(true);
-    let mut to = send::Options {
-        url: given.clone(),
-        headers: vec![content_type],
-        reader: send::reader(format.name),
-        success: settings.success.clone(),
-        method: settings.method,
-        gzip: gzip && format.gzip,
-        hidden: references::user(&given),
-        aws: None,
-        http: http.clone(),
-    };
+    let mut to = called(&given, format, &settings.success, http);
+    to.method = settings.method;
+    to.gzip = gzip && format.gzip;
     if format.scheme {
         let endpoint = variable("ENDPOINT", destination);
         encode.gzip_inside = settings.gzip == Some(true) && !format.gzip;
@@ -261,23 +251,23 @@ pub(super) fn flush_options(
         to.headers.push(((*name).to_owned(), (*value).to_owned()));
     }
     // The owner's own headers win over ours, but for those that a signature is made of.
-    let mut own = settings.headers.clone();
-    own.retain(|(name, _)| {
-        let ours = format.scheme && place::is_of_signature(name);
-        if ours {
+    let ours = |name: &str| format.scheme && place::is_of_signature(name);
+    let own = &settings.headers;
+    let is = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    to.headers.retain(|(name, _)| ours(name) || !is(name));
+    if !format.scheme && !has_key && !is("authorization") {
+        to.aws = place::signed(&to.url, aws);
+    }
+    for (name, value) in own {
+        if ours(name) {
             let headers = variable("HEADERS", destination);
             problems.push(Problem::of(format!(
                 "{headers}: {name} is the signature's where the endpoint is a place in AWS"
             )));
+        } else {
+            to.headers.push((name.clone(), value.clone()));
         }
-        !ours
-    });
-    let is = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-    to.headers.retain(|(name, _)| !is(name));
-    if !format.scheme && !has_key && !is("authorization") {
-        to.aws = place::signed(&to.url, aws);
     }
-    to.headers.extend(own);
     let fallback = settings.fallback.as_deref().and_then(|url| {
         let same = !format.scheme && encode::of_scheme(url).is_none();
         let whole = same.then(|| whole(url, "fallback", &encode, problems));
@@ -312,6 +302,21 @@ pub(super) fn flush_options(
             destination: to,
         },
     })
+}
+
+/// What is told of every destination and fallback.
+fn called(url: &str, format: &Format, success: &[u16], http: http::Options) -> send::Options {
+    send::Options {
+        url: url.to_owned(),
+        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
+        reader: send::reader(format.name),
+        success: success.to_vec(),
+        method: http::Verb::Post,
+        gzip: false,
+        hidden: references::user(url),
+        aws: None,
+        http,
+    }
 }
 
 /// The header with the owner's key, if there is one.
@@ -351,17 +356,10 @@ fn fallback(
     };
     let gzip = destination.gzip || (gzip && is_bucket);
     let mut encode = encode.clone();
-    let mut to = send::Options {
-        url: url.to_owned(),
-        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
-        reader: send::reader(format.name),
-        success: destination.success.clone(),
-        method: destination.method,
-        gzip,
-        hidden: references::user(url),
-        aws: None,
-        http: destination.http.clone(),
-    };
+    let http = destination.http.clone();
+    let mut to = called(url, format, &destination.success, http);
+    to.method = destination.method;
+    to.gzip = gzip;
     match scheme {
         Some(scheme) => encode.place = place::call(url, scheme, &mut to, aws, environment)?,
         // A method of the destination's own is no wish of the owner's.

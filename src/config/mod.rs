@@ -241,7 +241,10 @@ pub fn load(environment: &Environment) -> (Result<Config, Inert>, Vec<Problem>) 
         references.keep_all_back(config, age, environment);
     }
     // What is not known yet is set all the same.
-    problems.retain(|problem| !references.is_missed(&problem.what));
+    let is_missed = |problem: &Problem| references.is_missed(&problem.what);
+    while let Some(at) = problems.iter().position(is_missed) {
+        problems.remove(at);
+    }
     (config, problems)
 }
 
@@ -306,7 +309,7 @@ fn build(
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Result<Config, Inert> {
-    let All { first, others } = settings;
+    let All { first, mut others } = settings;
     let ca_file = first.ca_file.clone();
     let ca_pem = ca_file.as_deref();
     let ca_pem = ca_pem.and_then(|path| certificates(path, problems));
@@ -314,7 +317,8 @@ fn build(
     let (strategy, budget) = (first.strategy, first.budget);
     let (api, port, timeout_ms) = (first.api, first.port, first.telemetry_timeout_ms);
     let (mut lanes, mut types) = (Vec::new(), NO_TYPES);
-    for (destination, settings) in std::iter::once((1, first)).chain(others) {
+    others.insert(0, (1, first));
+    for (destination, settings) in others {
         let identity = identity(environment, &settings, destination, problems);
         let wanted = settings.types;
         let http = http::Options {
@@ -454,7 +458,7 @@ fn identity(
         function_memory_mb: environment
             .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .and_then(|mb| mb.parse().ok()),
-        region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        region: environment.region().map(ToOwned::to_owned),
         account_id: None,
         tags,
     }
@@ -649,7 +653,11 @@ mod tests {
 
     #[test]
     fn a_slip_waits_for_the_secret_that_masks_in_its_place() {
-        for (own, waits) in [("card,emial", true), ("card,email", false)] {
+        for (own, needed) in [
+            ("card,emial", Some("ssm:/redact")),
+            ("card,email", None),
+            ("ssm:/own", Some("ssm:/own")),
+        ] {
             let environment = Environment::of(&[
                 ("BROOKLET_ENDPOINT", "http://h/"),
                 ("BROOKLET_REDACT", "ssm:/redact"),
@@ -659,7 +667,12 @@ mod tests {
             let (config, _) = load(&environment);
             let lanes = config.expect("usable").lanes;
             let late = lanes.last().and_then(|lane| lane.flush.lane.late.as_ref());
-            assert_eq!(late.is_some_and(|late| late.shapes), waits, "{own}");
+            assert_eq!(late.is_some_and(|late| late.shapes), needed.is_some());
+            if let Some((late, needed)) = late.zip(needed) {
+                let values = vec![(needed.to_owned(), Ok("card".to_owned()))];
+                let found = crate::link::Found { number: 1, values };
+                assert!((late.make)(&found).is_ok(), "{own} needs nothing else");
+            }
         }
     }
 

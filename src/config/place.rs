@@ -4,7 +4,7 @@
 
 use super::Environment;
 use crate::aws::credentials::Source;
-use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, signed_host};
+use crate::aws::endpoint::{FIREHOSE, KINESIS, LOGS, S3, SQS, Service, signed_host};
 use crate::aws::sigv4::encoded;
 use crate::aws::{Options, headers};
 use crate::encode::Format;
@@ -12,15 +12,82 @@ use crate::http::{self, Verb};
 use crate::send;
 use crate::send::service::{self, Duty};
 
-/// A URL's parts.
-#[derive(Debug, PartialEq, Eq)]
-struct Parts<'a> {
+/// What a place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// A bucket, and a prefix in it.
+    Bucket,
+    /// A stream that is called by its name alone.
+    Delivery,
+    /// A stream that may be called by its ARN.
+    Stream,
+    /// A queue, maybe with its account, or with that and its host.
+    Queue,
+    /// A log group and a stream.
+    Group,
+}
+
+/// One kind of places.
+struct Kind {
+    /// What its URLs begin with; the name of its format.
+    scheme: &'static str,
+    /// What it is.
+    what: What,
     /// The service.
-    scheme: &'a str,
-    /// What stands between the scheme and the question mark, without an ARN's beginning.
+    service: &'static Service,
+    /// What is asked of it; empty where the URL says it all.
+    operation: &'static str,
+    /// What its URLs look like.
+    like: &'static str,
+}
+
+/// Every kind.
+static KINDS: [Kind; 5] = [
+    Kind {
+        scheme: "s3",
+        what: What::Bucket,
+        service: &S3,
+        operation: "",
+        like: "s3://bucket/prefix",
+    },
+    Kind {
+        scheme: "firehose",
+        what: What::Delivery,
+        service: &FIREHOSE,
+        operation: "PutRecordBatch",
+        like: "firehose://stream or firehose://<ARN>",
+    },
+    Kind {
+        scheme: "kinesis",
+        what: What::Stream,
+        service: &KINESIS,
+        operation: "PutRecords",
+        like: "kinesis://stream or kinesis://<ARN>",
+    },
+    Kind {
+        scheme: "sqs",
+        what: What::Queue,
+        service: &SQS,
+        operation: "SendMessageBatch",
+        like: "sqs://queue, sqs://account/queue, sqs://<ARN> or a queue's URL with sqs:// for https://",
+    },
+    Kind {
+        scheme: "cloudwatch",
+        what: What::Group,
+        service: &LOGS,
+        operation: "PutLogEvents",
+        like: "cloudwatch://group/stream",
+    },
+];
+
+/// A URL's parts.
+struct Parts<'a> {
+    /// What it names.
+    kind: &'static Kind,
+    /// What stands between the scheme and the question mark.
+    whole: &'a str,
+    /// The same without an ARN's beginning.
     name: &'a str,
-    /// The whole ARN, if it is one.
-    arn: Option<&'a str>,
     /// The account that an ARN names.
     account: &'a str,
     /// The region that the URL or an ARN names.
@@ -28,71 +95,67 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes a URL apart.
+    /// Takes a URL apart, which has one of these schemes.
     fn of(url: &'a str) -> Result<Self, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let told = match query.split_once('=') {
-            None if query.is_empty() => None,
-            Some(("region", region)) if is_region(region) => Some(region),
-            _ => return Err("behind the question mark only region=<region> is known".to_owned()),
-        };
-        if rest.is_empty() {
-            return Err("it names nothing behind ://".to_owned());
+        let [others @ .., last] = &KINDS;
+        let kind = others.iter().find(|kind| kind.scheme == scheme);
+        let kind = kind.unwrap_or(last);
+        let parts = Self::behind(kind, rest);
+        parts.ok_or_else(|| format!("it must be {}, maybe with ?region=<region>", kind.like))
+    }
+
+    /// Takes apart what stands behind the scheme, if it is as it must be.
+    fn behind(kind: &'static Kind, rest: &'a str) -> Option<Self> {
+        let (whole, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut region = query.strip_prefix("region=");
+        if region.is_none() && !query.is_empty() {
+            return None;
         }
-        let mut parts = Self {
-            scheme,
-            name: rest,
-            arn: None,
-            account: "",
-            region: told,
-        };
-        if rest.starts_with("arn:") {
+        let (mut name, mut account) = (whole, "");
+        if whole.starts_with("arn:") {
             // arn:partition:service:region:account:resource
-            let mut fields = rest.splitn(6, ':').skip(2);
-            let (service, region) = (fields.next(), fields.next().unwrap_or_default());
-            let (Some(service), account, Some(resource)) =
-                (service, fields.next().unwrap_or_default(), fields.next())
-            else {
-                return Err("it is not a whole ARN".to_owned());
-            };
-            if !service.eq_ignore_ascii_case(scheme) || scheme == "s3" || !is_region(region) {
-                return Err(format!("it is no ARN of {scheme}"));
+            let mut fields = whole.splitn(6, ':').skip(2);
+            let service = fields.next()?;
+            let own = fields.next()?;
+            account = fields.next()?;
+            let resource = fields.next()?;
+            if service != kind.scheme || kind.what == What::Bucket || !is_region(own) {
+                return None;
             }
-            parts.arn = Some(rest);
-            parts.account = account;
             // stream/name, deliverystream/name, or the queue's name itself.
-            parts.name = resource.split_once('/').map_or(resource, |(_, name)| name);
-            parts.region = told.or(Some(region));
+            name = resource.split_once('/').map_or(resource, |(_, name)| name);
+            region = region.or(Some(own));
         }
-        let (name, slashes) = (parts.name, parts.name.matches('/').count());
-        match scheme {
-            "s3" if name.starts_with('/') => Err("it names no bucket".to_owned()),
-            "firehose" | "kinesis" if slashes > 0 => {
-                Err(format!("it must be {scheme}://stream or an ARN"))
-            }
-            "sqs" if slashes > 2 || name.ends_with('/') => Err(
-                "it must be sqs://queue, sqs://account/queue, an ARN or a queue's URL without https://"
-                    .to_owned(),
-            ),
-            "cloudwatch" if slashes == 0 || name.ends_with('/') || name.rfind('/') == Some(0) => {
-                Err("it must be cloudwatch://group/stream".to_owned())
-            }
-            _ => Ok(parts),
-        }
+        let is_whole = !name.ends_with('/');
+        let slashes = name.matches('/').count();
+        let is_good = match kind.what {
+            What::Bucket => !name.starts_with('/'),
+            What::Delivery | What::Stream => slashes == 0,
+            What::Queue => slashes <= 2 && is_whole,
+            What::Group => name.rfind('/') > Some(0) && is_whole,
+        };
+        let is_good = is_good && !name.is_empty() && region.is_none_or(is_region);
+        is_good.then_some(Self {
+            kind,
+            whole,
+            name,
+            account,
+            region,
+        })
     }
 }
 
 /// Whether text can be a region's name.
 fn is_region(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !text.is_empty() && text.chars().all(plain)
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 /// Whether a URL of one of these schemes names a place.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// What it must be, in words.
 pub(super) fn usable(url: &str) -> Result<(), String> {
     Parts::of(url).map(|_| ())
 }
@@ -108,85 +171,80 @@ pub(super) fn call(
     options: &Options,
     environment: &Environment,
 ) -> Result<[String; 2], String> {
-    let parts = Parts::of(url)?;
-    let name = parts.name;
-    let queue_host = name.split_once('/').map(|(host, _)| host);
-    let queue_host = queue_host.filter(|host| parts.scheme == "sqs" && host.contains('.'));
-    // <queue>.<region>.…, or a VPC endpoint's name before it.
-    let of_host = queue_host.and_then(|host| {
-        let mut labels = host.split('.').skip_while(|label| *label != "sqs");
-        labels.nth(1).filter(|region| is_region(region))
-    });
-    let region = parts.region.or(of_host).or(options.region.as_deref());
-    let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
-    let (service, operation) = match parts.scheme {
-        "s3" => (&S3, ""),
-        "firehose" => (&FIREHOSE, "PutRecordBatch"),
-        "kinesis" => (&KINESIS, "PutRecords"),
-        "sqs" => (&SQS, "SendMessageBatch"),
-        _ => (&LOGS, "PutLogEvents"),
+    let Parts {
+        kind,
+        whole,
+        name,
+        account,
+        region,
+    } = Parts::of(url)?;
+    let (host, queue) = match name.split_once('/') {
+        Some((host, queue)) if kind.what == What::Queue && host.contains('.') => (host, queue),
+        _ => ("", name),
     };
+    // <queue>.<region>.…, or a VPC endpoint's name before it.
+    let mut labels = host.split('.');
+    let is_named = labels.any(|label| label == "sqs");
+    let of_host = labels.next().filter(|region| is_named && is_region(region));
+    let region = region.or(of_host).or(options.region.as_deref());
+    let region = region.ok_or("no region is known: neither AWS_REGION nor ?region= is set")?;
     let endpoints = &options.endpoints;
-    let url = endpoints.url(service, region);
-    to.url = [&*url, "/"].concat();
+    let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+    let base = match kind.what {
+        What::Bucket => endpoints.bucket(bucket, region),
+        _ => endpoints.url(kind.service, region),
+    };
+    let named = match host {
+        "" => base.clone(),
+        host => ["https://", host].concat(),
+    };
+    let is_told = endpoints.told(kind.service).is_some();
+    to.url = [if is_told { &*base } else { &*named }, "/"].concat();
     to.method = Verb::Post;
-    let mut names = [name.to_owned(), String::new()];
-    let mut duty = Duty::None;
-    match parts.scheme {
-        "s3" => {
-            let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
-            let prefix = encoded(prefix.trim_matches('/'), "/");
-            let slash = if prefix.is_empty() { "" } else { "/" };
-            to.url = [&*endpoints.bucket(bucket, region), "/", &prefix, slash].concat();
+    let slash = if account.is_empty() { "" } else { "/" };
+    let queue = [account, slash, queue].concat();
+    let (first, second) = match kind.what {
+        What::Bucket | What::Delivery => (name, ""),
+        What::Stream => (whole, ""),
+        What::Queue => (&*named, &*queue),
+        What::Group => name.rsplit_once('/').unwrap_or_default(),
+    };
+    let duty = match kind.what {
+        What::Bucket => {
             to.method = Verb::Put;
+            let prefix = prefix.trim_matches('/');
+            if !prefix.is_empty() {
+                to.url.push_str(&encoded(prefix, "/"));
+                to.url.push('/');
+            }
             let lines = match to.headers.first().map(|(_, kind)| &**kind) {
                 Some("application/x-ndjson") => ".ndjson",
                 Some("application/json") => ".json",
                 _ => "",
             };
             let function = environment.get("AWS_LAMBDA_FUNCTION_NAME");
-            duty = Duty::Object {
+            Duty::Object {
                 function: function.unwrap_or("brooklet").to_owned(),
                 extension: [lines, if to.gzip { ".gz" } else { "" }].concat(),
-            };
-        }
-        "sqs" => {
-            let [base, queue] = &mut names;
-            if let Some(host) = queue_host {
-                *base = ["https://", host].concat();
-                *queue = name.get(host.len() + 1..).unwrap_or_default().to_owned();
-                if endpoints.told(&SQS).is_none() {
-                    to.url = [&**base, "/"].concat();
-                }
-            } else {
-                let slash = if parts.account.is_empty() { "" } else { "/" };
-                *queue = [parts.account, slash, name].concat();
-                *base = url;
             }
         }
-        "cloudwatch" => {
-            let (group, stream) = name.rsplit_once('/').unwrap_or_default();
-            names = [group.to_owned(), stream.to_owned()];
-            let [group, stream] = names.clone();
-            duty = Duty::Stream { group, stream };
-        }
-        _ => {
-            if let Some(arn) = parts.arn.filter(|_| parts.scheme == "kinesis") {
-                arn.clone_into(&mut names[0]);
-            }
-        }
-    }
-    if !operation.is_empty() {
-        to.headers = headers(service, operation);
+        What::Group => Duty::Stream {
+            group: first.to_owned(),
+            stream: second.to_owned(),
+        },
+        _ => Duty::None,
+    };
+    if !kind.operation.is_empty() {
+        to.headers = headers(kind.service, kind.operation);
     }
     to.reader = send::reader(format.name);
     // The owner's ideas of an answer are those of another destination.
     to.success.clear();
     to.aws = Some(service::Options {
-        signing: options.signing(service.name, region),
+        signing: options.signing(kind.service.name, region),
         duty,
     });
-    Ok(names)
+    Ok([first.to_owned(), second.to_owned()])
 }
 
 /// How requests to a host of AWS's that is called by its URL are signed: if it takes signatures, there are keys, and the URL holds no user.
@@ -336,6 +394,10 @@ mod tests {
             "s3://b?endpoint=x",
             "firehose://a/b",
             "firehose://arn:aws:kinesis:eu-west-1:1:stream/k",
+            "s3://arn:aws:s3:::bucket",
+            "s3://arn:aws:s3:eu-west-1:1:accesspoint/a",
+            "s3://b?region=",
+            "cloudwatch:///stream",
             "kinesis://arn:aws:kinesis",
             "sqs://a/b/c/d",
             "sqs://1/",

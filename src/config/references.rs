@@ -8,17 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lanes::Reach;
-use super::{Config, Environment, Lane, OPTIONS, Opt, PREFIX, Settings, Show, lanes, values};
+use super::{Config, Environment, OPTIONS, Opt, PREFIX, Settings, lanes, values};
 use crate::aws::sigv4::encoded;
-use crate::diag::DESTINATIONS_MAX;
 use crate::flush::{Late, Made};
 use crate::http;
 use crate::link::Found;
 use crate::secrets::{self, MARK, Reference};
-use crate::send;
 
 /// What a value is where it is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     /// A URL.
     Url,
@@ -27,38 +25,63 @@ enum Kind {
     /// Headers, each of which may hold a reference, behind a word or not.
     Headers,
     /// What records are made with.
-    Shape,
+    Shape(&'static Opt),
 }
 
 /// Options of a destination that cannot wait: what is subscribed to, and what records wait in.
 const EARLY: [&str; 3] = ["FORMAT", "TYPES", "BUFFER_BYTES"];
 
-/// What the values of an option are, if they may be references: every option of a destination, and of those of the whole program the proxy.
-fn kind(option: &Opt) -> Option<Kind> {
-    match option.name {
-        "PROXY" => Some(Kind::Url),
-        name if option.reach == Reach::Environment || EARLY.contains(&name) => None,
-        "API_KEY" => Some(Kind::Text),
-        "HEADERS" => Some(Kind::Headers),
-        _ if option.show == Show::Address => Some(Kind::Url),
-        _ => Some(Kind::Shape),
-    }
-}
+/// Variables whose values are URLs.
+static URLS: [&str; 5] = [
+    "BROOKLET_ENDPOINT",
+    "BROOKLET_FALLBACK_ENDPOINT",
+    "BROOKLET_PROXY",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+];
 
-/// Variables of others that may be.
-const OTHERS: [(&str, Kind); 8] = [
-    ("AXIOM_TOKEN", Kind::Text),
-    ("DD_API_KEY", Kind::Text),
-    ("LIBHONEY_API_KEY", Kind::Text),
-    ("NEW_RELIC_LICENSE_KEY", Kind::Text),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", Kind::Url),
-    ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", Kind::Url),
-    ("OTEL_EXPORTER_OTLP_HEADERS", Kind::Headers),
-    ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", Kind::Headers),
+/// Variables whose values are headers.
+static HEADERS: [&str; 3] = [
+    "BROOKLET_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+];
+
+/// Variables whose values are keys.
+static KEYS: [&str; 5] = [
+    "BROOKLET_API_KEY",
+    "AXIOM_TOKEN",
+    "DD_API_KEY",
+    "LIBHONEY_API_KEY",
+    "NEW_RELIC_LICENSE_KEY",
 ];
 
 /// What a value holds that may hold a reference.
 const MARKS: [&str; 3] = ["ssm:", "arn:", "arn%"];
+
+/// What the value of a variable is, if it may be a reference.
+fn kind(environment: &Environment, name: &str) -> Option<Kind> {
+    let numbered = name.rsplit_once('_');
+    let numbered = numbered.and_then(|(name, number)| Some((name, number.parse().ok()?)));
+    let (name, number) = numbered.unwrap_or((name, 1));
+    // The options of a destination that is none are read by nobody.
+    if number != 1 && !lanes::exists(environment, number) {
+        return None;
+    }
+    if URLS.contains(&name) {
+        return Some(Kind::Url);
+    }
+    if HEADERS.contains(&name) {
+        return Some(Kind::Headers);
+    }
+    if KEYS.contains(&name) {
+        return Some(Kind::Text);
+    }
+    let name = name.strip_prefix(PREFIX)?;
+    let option = OPTIONS.iter().find(|option| option.name == name)?;
+    let waits = option.reach != Reach::Environment && !EARLY.contains(&name);
+    waits.then_some(Kind::Shape(option))
+}
 
 /// What a placeholder begins with.
 const PLACEHOLDER: &str = "brooklet-secret-";
@@ -101,60 +124,120 @@ pub(super) fn options(
     })
 }
 
-/// The references among the options.
-#[derive(Debug, Clone, Default)]
-pub(super) struct References {
-    /// Each once.
-    all: Vec<Reference>,
-    /// The variables whose values records are made with, and where theirs stands among all.
-    shapes: Vec<(String, usize)>,
+/// A reference in a variable.
+#[derive(Debug)]
+struct Use {
+    /// The variable.
+    name: String,
+    /// What its value is.
+    kind: Kind,
+    /// The reference.
+    reference: Reference,
+    /// What stands in its place as long as the secret is not known; nothing where that would be taken for a value.
+    placeholder: String,
 }
+
+impl Use {
+    /// Whether a destination's records are made with it.
+    fn is_shape(&self, destination: usize, environment: &Environment) -> bool {
+        let Kind::Shape(option) = self.kind else {
+            return false;
+        };
+        let (name, _) = lanes::source(environment, option.name, option.reach, destination);
+        // The first destination's masks where there is a slip in what another one's does.
+        let is_first = || self.name == lanes::variable(option.name, 1);
+        // A secret with a slip in it is refused as a whole.
+        let is_plain = environment.get(&name).and_then(reference).is_none();
+        let is_protected = is_plain && lanes::is_protected(environment, option, &name);
+        name == self.name || (is_protected && is_first())
+    }
+
+    /// What a problem says of it, if records are made with it.
+    fn told<'a>(&self, problem: &'a str) -> Option<&'a str> {
+        let told = problem.strip_prefix(&*self.name);
+        told.filter(|_| matches!(self.kind, Kind::Shape(_)))
+    }
+
+    /// The value of its variable with the secret in its place.
+    fn value(&self, secret: &str, environment: &Environment) -> Result<String, String> {
+        let is_header = matches!(self.kind, Kind::Text | Kind::Headers);
+        let wrong = if secret.is_empty() {
+            "it is empty"
+        } else if matches!(self.kind, Kind::Url) && http::usable_url(secret).is_err() {
+            "it is no URL that can be called"
+        } else if is_header && !http::usable_header("x", secret) {
+            "it holds a character that no header can"
+        } else if matches!(self.kind, Kind::Headers) {
+            let headers = environment.get(&self.name).unwrap_or_default();
+            return Ok(headers.replace(&*self.placeholder, &encoded(secret, "")));
+        } else {
+            return Ok(secret.to_owned());
+        };
+        Err(format!("{}: {wrong}", self.reference.text()))
+    }
+}
+
+/// The references among the options, each time that they stand there.
+#[derive(Debug)]
+pub(super) struct References(Vec<Use>);
 
 impl References {
     /// Finds them, and puts placeholders in their place.
     pub(super) fn find(environment: &Environment) -> (Self, Cow<'_, Environment>) {
-        let mut found = Self::default();
-        let rewritten = rewrite(environment, &mut |reference, kind, name| {
-            let at = found.all.iter().position(|known| known == reference);
-            let at = at.unwrap_or_else(|| {
-                found.all.push(reference.clone());
-                found.all.len() - 1
-            });
-            if kind == Kind::Shape {
-                found.shapes.push((name.to_owned(), at));
+        let (mut uses, mut placed) = (Vec::new(), Cow::Borrowed(environment));
+        for (name, value) in environment.all() {
+            // Most have none, and the function waits for this.
+            if !MARKS.iter().any(|mark| value.contains(mark)) {
+                continue;
             }
-            Ok(placeholder(at, kind))
-        });
-        // A placeholder is fit for every use.
-        let rewritten = rewritten.unwrap_or(Cow::Borrowed(environment));
-        (found, rewritten)
+            let Some(kind) = kind(environment, name) else {
+                continue;
+            };
+            let mut whole = String::new();
+            let is_list = matches!(kind, Kind::Headers);
+            let parts = if is_list { usize::MAX } else { 1 };
+            for part in value.splitn(parts, ',') {
+                if !whole.is_empty() {
+                    whole.push(',');
+                }
+                let Some((before, reference)) = split(part, kind) else {
+                    whole.push_str(part);
+                    continue;
+                };
+                let mut placeholder = String::new();
+                if !matches!(kind, Kind::Shape(_)) {
+                    // The end keeps 1 from being found in 11.
+                    placeholder = format!("{PLACEHOLDER}{}x", uses.len());
+                }
+                whole.push_str(&before);
+                whole.push_str(&placeholder);
+                uses.push(Use {
+                    name: name.to_owned(),
+                    kind,
+                    reference,
+                    placeholder,
+                });
+            }
+            placed.to_mut().replace(name, whole);
+        }
+        (Self(uses), placed)
     }
 
     /// The variables that a destination's records are made with and whose values are secrets.
     pub(super) fn shapes(&self, destination: usize, environment: &Environment) -> Vec<String> {
-        let mut read = Vec::new();
-        for option in OPTIONS.iter().filter(|_| !self.shapes.is_empty()) {
-            let (name, _) = lanes::source(environment, option.name, option.reach, destination);
-            let is_shape = |name: &str| self.shapes.iter().any(|(known, _)| known == name);
-            let first = lanes::variable(option.name, 1);
-            let protects = is_shape(&first) && lanes::is_protected(environment, option, &name);
-            if is_shape(&name) {
-                read.push(name);
-            } else if protects {
-                read.push(first);
+        let mut names = Vec::new();
+        for one in &self.0 {
+            if one.is_shape(destination, environment) {
+                names.push(one.name.clone());
             }
         }
-        read
+        names
     }
 
     /// Whether a problem is only that an option whose value is a secret seems not to be set.
     pub(super) fn is_missed(&self, problem: &str) -> bool {
-        let mut names = self.shapes.iter().map(|(name, _)| name.as_str());
-        names.any(|name| {
-            problem
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(" is not set"))
-        })
+        let mut told = self.0.iter().filter_map(|one| one.told(problem));
+        told.any(|told| told.starts_with(" is not set"))
     }
 
     /// Keeps back what lanes cannot have yet, and says how it is made.
@@ -164,149 +247,139 @@ impl References {
         max_age: Duration,
         environment: &Environment,
     ) {
+        if self.0.is_empty() {
+            return;
+        }
         for lane in &mut config.lanes {
             let options = &mut lane.flush.lane;
-            let shapes = self.shapes(lane.destination, environment);
-            let fallback = options.fallback.as_ref().map(|it| &it.destination);
-            let needs = |at: usize| {
-                let placeholder = placeholder(at, Kind::Text);
-                let is_in = |way: &send::Options| {
-                    let proxy = way.http.proxy.as_deref().unwrap_or_default();
-                    let of_headers = |(_, value): &(String, String)| value.contains(&placeholder);
-                    way.url.contains(&placeholder)
-                        || proxy.contains(&placeholder)
-                        || way.headers.iter().any(of_headers)
-                };
-                is_in(&options.destination)
-                    || fallback.is_some_and(is_in)
-                    || self
-                        .shapes
-                        .iter()
-                        .any(|(name, shape)| *shape == at && shapes.contains(name))
-            };
-            let mut needed = Vec::new();
-            for (at, reference) in self.all.iter().enumerate() {
-                if !needs(at) {
-                    continue;
-                }
-                needed.push(reference.clone());
-                if !config.references.contains(reference) {
-                    config.references.push(reference.clone());
-                }
+            let to = &options.destination;
+            let fallback = options.fallback.as_ref();
+            let fallback = fallback.map_or("", |it| &it.destination.url);
+            let proxy = to.http.proxy.as_deref().unwrap_or_default();
+            // The fallback's too; headers are the destination's alone.
+            let is_fallback_secret = is_secret(fallback) || is_secret(proxy);
+            let mut texts = [&*to.url, fallback, proxy].concat();
+            for (_, value) in &to.headers {
+                texts.push_str(value);
             }
+            let (Self(mut needed), placed) = Self::find(environment);
+            let mut shapes = false;
+            needed.retain(|one| {
+                let is_shape = one.is_shape(lane.destination, environment);
+                let is_sent = !one.placeholder.is_empty() && texts.contains(&one.placeholder);
+                let needs = is_shape || is_sent;
+                shapes |= is_shape;
+                if needs && !config.references.contains(&one.reference) {
+                    config.references.push(one.reference.clone());
+                }
+                needs
+            });
             if needed.is_empty() {
                 continue;
             }
-            let secret = |way: &send::Options| {
-                is_secret(&way.url) || way.http.proxy.as_deref().is_some_and(is_secret)
-            };
-            options.fallback = options
-                .fallback
-                .take()
-                .filter(|it| !secret(&it.destination));
+            if is_fallback_secret {
+                options.fallback = None;
+            }
             let maker = Maker {
                 needed,
-                shapes,
                 destination: lane.destination,
                 format: options.format.name,
-                environment: environment.clone(),
+                environment: placed.into_owned(),
             };
             options.late = Some(Late {
                 max_age,
-                shapes: !maker.shapes.is_empty(),
+                shapes,
                 make: Box::new(move |found| maker.make(found)),
             });
         }
     }
 }
 
+/// What stands before a reference, and the reference, in a value or in one of several headers; `None` if there is none.
+fn split(part: &str, kind: Kind) -> Option<(String, Reference)> {
+    let before = match kind {
+        Kind::Headers => {
+            let (name, value) = values::pair(part.trim())?;
+            let (word, last) = value.rsplit_once(' ').unwrap_or(("", &value));
+            let space = if word.is_empty() { "" } else { "%20" };
+            let before = [&*name, "=", &encoded(word, ""), space].concat();
+            return Some((before, reference(last)?));
+        }
+        Kind::Url => "http://",
+        Kind::Text | Kind::Shape(_) => "",
+    };
+    Some((before.to_owned(), reference(part)?))
+}
+
 /// Makes what depends on secrets.
 struct Maker {
-    /// The references that must have been found.
-    needed: Vec<Reference>,
-    /// The variables that records are made with.
-    shapes: Vec<String>,
+    /// The references whose secrets must have been found.
+    needed: Vec<Use>,
     /// The destination's number.
     destination: usize,
     /// The format that records wait in.
     format: &'static str,
-    /// The variables as the owner set them.
+    /// The variables with placeholders; another destination's stay.
     environment: Environment,
 }
 
 impl Maker {
     /// Reads the options again, with the secrets in their places.
     fn make(&self, found: &Found) -> Result<Box<Made>, String> {
-        let mut hidden = Vec::new();
-        for reference in &self.needed {
-            hidden.extend(shapes(found.value(reference.text())?.trim()));
+        let (mut environment, mut hidden) = (self.environment.clone(), Vec::new());
+        for one in &self.needed {
+            let secret = found.value(one.reference.text())?.trim();
+            let value = one.value(secret, &environment)?;
+            environment.replace(&one.name, value);
+            hide(secret, &mut hidden);
         }
-        let environment = rewrite(&self.environment, &mut |reference, kind, _| {
-            // Another destination's may be missing.
-            let needed = self.needed.contains(reference);
-            let value = found.value(reference.text()).ok().filter(|_| needed);
-            value.map_or_else(
-                || Ok(placeholder(0, kind)),
-                |value| usable(reference, value.trim(), kind),
-            )
-        })?;
         let (settings, mut problems) = lanes::settings(&environment);
-        let config = super::build(settings, &environment, &mut problems);
+        let mut config = super::build(settings, &environment, &mut problems);
         // What is wrong with a secret is not for everybody's eyes.
-        let is_wrong = |name: &&String| {
-            let mut told = problems
-                .iter()
-                .filter_map(|problem| problem.what.strip_prefix(&**name));
-            told.any(|rest| rest.starts_with([' ', ':']))
-        };
-        if let Some(name) = self.shapes.iter().find(is_wrong) {
-            return Err(format!("the secret in {name} is none of its values"));
+        for one in &self.needed {
+            let mut told = problems.iter().filter_map(|it| one.told(&it.what));
+            if told.any(|told| told.starts_with([' ', ':'])) {
+                let name = &one.name;
+                return Err(format!("the secret in {name} is none of its values"));
+            }
         }
-        let lanes = config.map_or_else(|_| Vec::new(), |config| config.lanes);
-        let mut lanes = lanes.into_iter();
-        let Some(Lane {
-            mut flush,
-            identity,
-            ..
-        }) = lanes.find(|lane| lane.destination == self.destination)
-        else {
-            return Err("there is no endpoint any more".to_owned());
-        };
-        let format = flush.lane.format.name;
-        if format != self.format {
-            let option = lanes::variable("FORMAT", self.destination);
-            return Err(format!(
-                "the endpoint is a secret, and so {option} must say {format}"
-            ));
+        while let Some(lane) = config.as_mut().ok().and_then(|config| config.lanes.pop()) {
+            if lane.destination != self.destination {
+                continue;
+            }
+            let mut flush = lane.flush;
+            let format = flush.lane.format.name;
+            if format != self.format {
+                let option = lanes::variable("FORMAT", self.destination);
+                return Err(format!(
+                    "the endpoint is a secret, and so {option} must say {format}"
+                ));
+            }
+            if let Some(fallback) = &mut flush.lane.fallback {
+                fallback.destination.hidden.extend_from_slice(&hidden);
+            }
+            flush.lane.destination.hidden.extend_from_slice(&hidden);
+            return Ok(Box::new((flush, lane.identity)));
         }
-        if let Some(fallback) = &mut flush.lane.fallback {
-            fallback.destination.hidden.extend(hidden.clone());
-        }
-        flush.lane.destination.hidden.extend(hidden);
-        Ok(Box::new((flush, identity)))
+        Err("there is no endpoint any more".to_owned())
     }
 }
 
-/// What must not be shown of a secret, the longest first: of a list also its parts and their values, of a URL also the path and its parts, which servers repeat by themselves.
-fn shapes(value: &str) -> Vec<String> {
-    let mut shapes = vec![value.to_owned()];
-    if value.contains(',') || value.contains('=') {
-        for part in value.split(',') {
-            shapes.push(part.trim().to_owned());
-            if let Some((_, own)) = part.split_once('=') {
-                shapes.push(own.trim().to_owned());
-            }
-        }
+/// Adds what must not be shown of a secret, the longest first: of a list also its parts and their values, of a URL also the path and its parts, which servers repeat by themselves.
+fn hide(secret: &str, hidden: &mut Vec<String>) {
+    let mut hide = |part: &str| hidden.push(part.trim().to_owned());
+    hide(secret);
+    for part in secret.split(',') {
+        hide(part);
+        let (_, own) = part.split_once('=').unwrap_or_default();
+        hide(own);
     }
-    if http::usable_url(value).is_ok() {
-        let http::Target { path, .. } = http::Target::of(value);
-        shapes.push(path.to_owned());
-        shapes.push(path.trim_matches('/').to_owned());
-        for part in path.split('/') {
-            shapes.push(part.to_owned());
-        }
+    if http::usable_url(secret).is_ok() {
+        let http::Target { path, .. } = http::Target::of(secret);
+        hide(path);
+        hide(path.trim_matches('/'));
+        path.split('/').for_each(hide);
     }
-    shapes
 }
 
 /// What must not be shown of a URL's user, the longest first: user and password, as they are sent, and the password alone.
@@ -323,104 +396,6 @@ pub(super) fn user(url: &str) -> Vec<String> {
         }
     }
     hidden
-}
-
-/// What stands in a reference's place as long as its secret is not known; nothing where that would be taken for a value.
-fn placeholder(at: usize, kind: Kind) -> String {
-    let scheme = match kind {
-        Kind::Url => "http://",
-        Kind::Text | Kind::Headers => "",
-        Kind::Shape => return String::new(),
-    };
-    // The end keeps 1 from being found in 11.
-    format!("{scheme}{PLACEHOLDER}{at}x")
-}
-
-/// A secret as it can be used, or what is wrong with it.
-fn usable(reference: &Reference, value: &str, kind: Kind) -> Result<String, String> {
-    let wrong = if value.is_empty() {
-        "it is empty"
-    } else if kind == Kind::Url && http::usable_url(value).is_err() {
-        "it is no URL that can be called"
-    } else if matches!(kind, Kind::Text | Kind::Headers) && !http::usable_header("x", value) {
-        "it holds a character that no header can"
-    } else {
-        return Ok(value.to_owned());
-    };
-    Err(format!("{}: {wrong}", reference.text()))
-}
-
-/// What a reference becomes in a variable.
-type Becomes<'a> = dyn FnMut(&Reference, Kind, &str) -> Result<String, String> + 'a;
-
-/// Puts a value in the place of each reference.
-fn rewrite<'a>(
-    environment: &'a Environment,
-    value_of: &mut Becomes<'_>,
-) -> Result<Cow<'a, Environment>, String> {
-    let mut rewritten = Cow::Borrowed(environment);
-    // Most have none, and the function waits for this.
-    if !environment.holds(&MARKS) {
-        return Ok(rewritten);
-    }
-    let mut rewrite = |name: &str, kind| {
-        let Some(given) = environment.get(name) else {
-            return Ok(());
-        };
-        let value = if kind == Kind::Headers {
-            headers(given, &mut |reference| value_of(reference, kind, name))?
-        } else {
-            match reference(given) {
-                Some(reference) => Some(value_of(&reference, kind, name)?),
-                None => None,
-            }
-        };
-        if let Some(value) = value {
-            rewritten.to_mut().replace(name, value);
-        }
-        Ok::<(), String>(())
-    };
-    for option in OPTIONS {
-        if let Some(kind) = kind(option) {
-            // The others' options are read by nobody.
-            let known = |number: &usize| *number == 1 || lanes::exists(environment, *number);
-            for number in (1..=DESTINATIONS_MAX).filter(known) {
-                rewrite(&lanes::variable(option.name, number), kind)?;
-            }
-        }
-    }
-    for (name, kind) in OTHERS {
-        rewrite(name, kind)?;
-    }
-    Ok(rewritten)
-}
-
-/// Headers with a value in the place of each reference; `None` if they hold none.
-fn headers(
-    given: &str,
-    value_of: &mut dyn FnMut(&Reference) -> Result<String, String>,
-) -> Result<Option<String>, String> {
-    if !MARKS.iter().any(|mark| given.contains(mark)) {
-        return Ok(None);
-    }
-    let (mut parts, mut any) = (Vec::new(), false);
-    for part in given.split(',') {
-        let (pairs, _) = values::pairs(part);
-        let held = pairs.first().and_then(|(name, value)| {
-            let (word, last) = value.rsplit_once(' ').unwrap_or(("", value));
-            Some((name, word, reference(last)?))
-        });
-        let Some((name, word, reference)) = held else {
-            parts.push(part.to_owned());
-            continue;
-        };
-        any = true;
-        let value = value_of(&reference)?;
-        let space = if word.is_empty() { "" } else { " " };
-        let whole = encoded(&[word, space, &value].concat(), "");
-        parts.push([name, "=", &whole].concat());
-    }
-    Ok(any.then(|| parts.join(",")))
 }
 
 /// What is wrong with a reference in an option that cannot be one.
@@ -500,7 +475,9 @@ mod tests {
             assert_eq!(header(name), Some(value), "{name}");
         }
         assert_eq!(to.url, "https://h/x");
-        let hidden = ["k", "x=%41,y", "x=%41", "%41", "y", "c"];
+        let hidden = [
+            "k", "k", "", "x=%41,y", "x=%41", "%41", "y", "", "c", "c", "",
+        ];
         assert!(to.hidden.ends_with(&hidden.map(str::to_owned)));
         let fallback = fallback.expect("it is still there").destination;
         assert_eq!(fallback.hidden, to.hidden);

@@ -207,7 +207,7 @@ pub(super) fn pairs(value: &str) -> (Vec<Pair>, Vec<String>) {
 }
 
 /// One `name=value`.
-fn pair(part: &str) -> Option<Pair> {
+pub(super) fn pair(part: &str) -> Option<Pair> {
     let (name, value) = part.split_once('=')?;
     let name = Some(name.trim()).filter(|name| !name.is_empty())?;
     Some((name.to_owned(), percent_decoded(value.trim())?))

@@ -873,9 +873,9 @@ fn check_explains_the_usual_mistakes() {
     let (code, told) = check(&Sink::ok(), "firehose://s");
     assert_eq!(code, Some(1), "an answer that is none: {told}");
     for (bad, words) in [
-        ("s3://", "names nothing"),
+        ("s3://", "it must be s3://bucket/prefix"),
         ("cloudwatch://group", "cloudwatch://group/stream"),
-        ("firehose://a?x=y", "region"),
+        ("firehose://a?x=y", "maybe with ?region=<region>"),
         ("S3://bucket", "is not supported"),
     ] {
         let (code, told) = check(&sink, bad);

@@ -2,7 +2,7 @@
 //!
 //! What one service says comes before what all of them say.
 
-use super::{Hint, of};
+use super::{Hint, SECRET, of};
 
 /// The format of rows for every service of AWS.
 pub(super) const AWS: &str = "aws";
@@ -17,7 +17,7 @@ const DENIED: &[&str] = &["accessdenied", "not authorized"];
 const AWAY: &[&str] = &["in time", "does not resolve", "connection"];
 
 /// What that comes of.
-const WAY: &str = "nothing answers: from within a VPC it takes a way out or a VPC endpoint of the service, and BROOKLET_AWS_ENDPOINT_URL where that has a name of its own";
+const WAY: &str = "nothing answers: a VPC needs a way out, or an endpoint of the service, and BROOKLET_AWS_ENDPOINT_URL if that has a name of its own";
 
 /// The rows.
 pub(super) const ROWS: &[Hint] = &[
@@ -30,13 +30,13 @@ pub(super) const ROWS: &[Hint] = &[
             "authorizationheadermalformed",
             "illegallocation",
         ],
-        "the bucket is in another region: write it behind the endpoint, as s3://bucket/prefix?region=eu-west-1",
+        "the bucket is in another region: write it behind, as s3://bucket/prefix?region=eu-west-1",
     ),
     of(
         "s3",
         REFUSED,
         &["accessdenied"],
-        "the role needs s3:PutObject on the bucket's objects, and kms:GenerateDataKey where a key of your own encrypts them",
+        "the role needs s3:PutObject on the bucket's objects, and kms:GenerateDataKey for a key of your own",
     ),
     of(
         "firehose",
@@ -48,39 +48,32 @@ pub(super) const ROWS: &[Hint] = &[
         "kinesis",
         REFUSED,
         DENIED,
-        "the role needs kinesis:PutRecords on the stream, and kms:GenerateDataKey where a key of your own encrypts it",
+        "the role needs kinesis:PutRecords on the stream, and kms:GenerateDataKey for a key of your own",
     ),
     of(
         "sqs",
         REFUSED,
         DENIED,
-        "the role needs sqs:SendMessage on the queue, and kms:GenerateDataKey where a key of your own encrypts it",
+        "the role needs sqs:SendMessage on the queue, and kms:GenerateDataKey for a key of your own",
     ),
     of(
         "cloudwatch",
         REFUSED,
         DENIED,
-        "the role needs logs:PutLogEvents, and logs:CreateLogStream and logs:CreateLogGroup where they are to be made",
+        "the role needs logs:PutLogEvents, and logs:CreateLogStream and logs:CreateLogGroup to make them",
     ),
-    of("ssm", &[], AWAY, WAY),
-    of("secretsmanager", &[], AWAY, WAY),
+    of(SECRET, &[], AWAY, WAY),
     of(
-        "ssm",
+        SECRET,
         &[],
         DENIED,
-        "the role needs ssm:GetParameters on the parameter, and kms:Decrypt where a key of your own encrypts it",
-    ),
-    of(
-        "secretsmanager",
-        &[],
-        DENIED,
-        "the role needs secretsmanager:GetSecretValue on the secret, and kms:Decrypt where a key of your own encrypts it",
+        "the role needs ssm:GetParameters or secretsmanager:GetSecretValue on it, and kms:Decrypt for a key of your own",
     ),
     of(
         AWS,
         REFUSED,
         &["notfound", "doesnotexist", "nonexistent"],
-        "there is none of that name in this region and account: for another region write ?region=eu-west-1 behind it, or give its ARN",
+        "there is none of that name in this region and account: give its ARN, or write ?region=eu-west-1 behind it",
     ),
     of(
         AWS,

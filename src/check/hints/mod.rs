@@ -9,6 +9,9 @@ mod vendors;
 use crate::encode;
 use crate::send::Outcome;
 
+/// The format of rows for secrets.
+const SECRET: &str = "secret";
+
 /// One usual mistake.
 struct Hint {
     /// The format; empty for every one.
@@ -62,8 +65,8 @@ pub(super) fn hint(format: &str, outcome: &Outcome) -> Option<&'static str> {
 }
 
 /// What is typically wrong where a service does not give a secret, by what is told of it.
-pub(super) fn of_secret(service: &str, told: &str) -> Option<&'static str> {
-    find(service, None, told)
+pub(super) fn of_secret(told: &str) -> Option<&'static str> {
+    find(SECRET, None, told)
 }
 
 /// The first row that fits.
