@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{Client, Request, Verb};
+use crate::http::{Client, Request, Verb, header};
 use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
@@ -92,92 +92,95 @@ pub fn usable_source(url: &str) -> Result<(), String> {
 pub struct Keychain {
     /// Where they come from.
     source: Arc<Source>,
-    /// The ones that were read last from an endpoint.
-    read: Option<Arc<Credentials>>,
+    /// The ones that were read last.
+    known: Option<Arc<Credentials>>,
 }
 
 impl Keychain {
     /// A keychain that has read nothing yet.
     #[must_use]
     pub fn new(source: Arc<Source>) -> Self {
-        Self { source, read: None }
+        let known = match &*source {
+            Source::Environment(keys) => Some(Arc::clone(keys)),
+            _ => None,
+        };
+        Self { source, known }
     }
 
     /// Keys that are good now, read if need be; ones that expire soon are used if no newer ones can be had.
     ///
     /// # Errors
     /// Why there are none, in words.
-    pub fn keys(&mut self, now_ms: u64, deadline: Deadline) -> Result<Arc<Credentials>, String> {
-        let (url, token, token_file) = match &*self.source {
-            Source::None => {
-                return Err(
-                    "no AWS credentials: neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
-                        .to_owned(),
-                );
-            }
-            Source::Environment(keys) => return Ok(Arc::clone(keys)),
-            Source::Endpoint {
-                url,
-                token,
-                token_file,
-            } => (url, token, token_file),
-        };
-        let left = |keys: &Credentials| {
+    pub fn keys(
+        &mut self,
+        now_ms: u64,
+        deadline: Option<Deadline>,
+    ) -> Result<Arc<Credentials>, String> {
+        let left = |keys: &Arc<Credentials>| {
             let expires_ms = keys.expires_ms.unwrap_or(u64::MAX);
             expires_ms.saturating_sub(now_ms)
         };
-        let known = |least_ms| self.read.as_ref().filter(|keys| left(keys) > least_ms);
-        if let Some(keys) = known(EXPIRES_SOON_MS) {
-            return Ok(Arc::clone(keys));
-        }
-        let deadline = deadline.earlier(Deadline::after(READ_WAIT));
-        let keys = match (read(url, token, token_file, deadline), known(0)) {
-            (Ok(keys), _) => Arc::new(keys),
-            (Err(why), Some(keys)) => {
-                say!(Warn, "AWS credentials that expire soon are kept: {why}");
-                Arc::clone(keys)
+        let left_ms = self.known.as_ref().map_or(0, left);
+        if left_ms <= EXPIRES_SOON_MS {
+            match read(&self.source, deadline) {
+                Ok(keys) => self.known = keys.map(Arc::new),
+                Err(why) if left_ms == 0 => return Err(why),
+                Err(why) => say!(Warn, "AWS credentials that expire soon are kept: {why}"),
             }
-            (Err(why), None) => return Err(format!("no AWS credentials: {why}")),
-        };
-        self.read = Some(Arc::clone(&keys));
-        Ok(keys)
+        }
+        self.known.clone().ok_or_else(|| {
+            "neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
+                .to_owned()
+        })
     }
 
     /// A service says that the keys are not good any more; whether others can be had.
     pub fn forget(&mut self) -> bool {
-        self.read = None;
-        matches!(*self.source, Source::Endpoint { .. })
+        let can_be_read = matches!(*self.source, Source::Endpoint { .. });
+        if can_be_read {
+            self.known = None;
+        }
+        can_be_read
     }
 }
 
-/// Asks the endpoint.
-fn read(
-    url: &str,
-    token: &Option<String>,
-    token_file: &Option<String>,
-    deadline: Deadline,
-) -> Result<Credentials, String> {
-    let token = match token_file {
-        Some(path) => match std::fs::read(path.as_str()) {
-            Ok(text) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
-            Err(why) => return Err(format!("the file of the credentials' token: {why}")),
-        },
-        None => token.clone(),
+/// Asks the endpoint, if there is one.
+fn read(source: &Source, deadline: Option<Deadline>) -> Result<Option<Credentials>, String> {
+    let Source::Endpoint {
+        url,
+        token,
+        token_file,
+    } = source
+    else {
+        return Ok(None);
     };
-    let header = |token| ("authorization".to_owned(), token);
+    let mut token = token.clone();
+    if let Some(path) = token_file {
+        let text = std::fs::read(path.as_str());
+        let text = text.map_err(|why| format!("the file of their token: {why}"))?;
+        token = Some(String::from_utf8_lossy(&text).trim().to_owned());
+    }
+    let wait = Deadline::after(READ_WAIT);
     let answer = Client::local().call(&Request {
         method: Verb::Get,
         url,
-        headers: token.map(header).as_slice(),
+        headers: token
+            .map(|token| header("authorization", &token))
+            .as_slice(),
         body: &[],
-        deadline: Some(deadline),
+        deadline: deadline
+            .map(|deadline| deadline.earlier(wait))
+            .or(Some(wait)),
     });
     let answer = answer.map_err(|failure| format!("their endpoint: {failure}"))?;
-    if answer.status != 200 {
-        return Err(format!("their endpoint answered {}", answer.status));
-    }
     let fields = Fields::of(std::str::from_utf8(&answer.body).unwrap_or_default());
-    told(&fields).ok_or_else(|| "their endpoint answered without a key".to_owned())
+    match told(&fields) {
+        None => Err(format!(
+            "their endpoint answered {} without a key",
+            answer.status
+        )),
+        keys => Ok(keys),
+    }
 }
 
 /// The key in an answer.
@@ -235,7 +238,7 @@ mod tests {
     #[test]
     fn without_a_source_there_are_no_keys() {
         let mut keychain = Keychain::new(Arc::default());
-        let why = keychain.keys(0, Deadline::after(READ_WAIT));
+        let why = keychain.keys(0, None);
         assert!(why.is_err_and(|why| why.contains("AWS_ACCESS_KEY_ID")));
     }
 }

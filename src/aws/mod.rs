@@ -8,13 +8,12 @@ pub mod endpoint;
 pub mod sigv4;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::credentials::{Credentials, Keychain, Source};
 use self::endpoint::{Endpoints, Service};
 use crate::digest::sha256_hex;
-use crate::error::excerpt;
-use crate::http::{self, Answer, Client, Failure, Request, Verb};
+use crate::error::{excerpt, hide};
+use crate::http::{self, Answer, Client, Failure, Request, Verb, header};
 use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
@@ -68,6 +67,24 @@ pub struct Signer {
 /// A clock that is further off than this is taken for the reason why a signature is not accepted, in milliseconds; services allow 5 to 15 minutes.
 const SKEW_MIN_MS: u64 = 2 * 60_000;
 
+/// Parts of the names of errors that tell of keys that are not good any more.
+const KEYS: [&str; 5] = [
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+];
+
+/// Parts of the names of errors that tell of a signature, whose time may be wrong.
+const CLOCK: [&str; 5] = [
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+];
+
 /// The services that must be told the hash of the body.
 const HASHED: [&str; 2] = ["s3", "aoss"];
 
@@ -88,22 +105,24 @@ impl Signer {
     /// # Errors
     /// When there is no whole answer, or there are no keys.
     pub fn call(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let answer = self.once(client, request)?;
-        if (400..500).contains(&answer.status) && self.put_right(&answer) {
-            return self.once(client, request);
+        let mut again = true;
+        loop {
+            let answer = self.once(client, request)?;
+            again = again && (400..500).contains(&answer.status) && self.put_right(&answer);
+            if !again {
+                return Ok(answer);
+            }
+            again = false;
         }
-        Ok(answer)
     }
 
     /// Signs and makes one request.
     fn once(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let deadline = request.deadline;
-        let deadline = deadline.unwrap_or_else(|| Deadline::after(Duration::MAX));
-        let keys = self.keychain.keys(self.now_ms(), deadline);
+        let keys = self.keychain.keys(self.now_ms(), request.deadline);
         let keys = keys.map_err(|why| Failure {
             timed_out: false,
             sent: false,
-            why,
+            why: format!("no AWS credentials: {why}"),
         })?;
         self.signed_ms = self.now_ms();
         let headers = self.signed(request, &keys);
@@ -112,10 +131,9 @@ impl Signer {
             ..*request
         })?;
         // A service that does not accept a signature says what it would have signed, which holds the token.
-        let token = keys.token.as_ref().filter(|token| !token.is_empty());
-        if let (Some(token), 400..) = (token, answer.status) {
-            let text = String::from_utf8_lossy(&answer.body);
-            answer.body = text.replace(token.as_str(), "***").into_bytes();
+        if let (Some(token), 400..) = (&keys.token, answer.status) {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            answer.body = hide(text, token).into_bytes();
         }
         Ok(answer)
     }
@@ -133,24 +151,29 @@ impl Signer {
         let target = http::Target::of(request.url);
         let timestamp = timestamp(self.signed_ms);
         let payload = sha256_hex(request.body);
+        let is_hashed = HASHED.contains(service);
         let mut headers = request.headers.to_vec();
+        for (name, value) in [
+            ("host", target.authority),
+            ("x-amz-date", &timestamp),
+            ("x-amz-security-token", keys.token.as_deref().unwrap_or("")),
+            (
+                "x-amz-content-sha256",
+                if is_hashed { &payload } else { "" },
+            ),
+        ] {
+            if !value.is_empty() {
+                headers.push(header(name, value));
+            }
+        }
         for (name, _) in &mut headers {
             name.make_ascii_lowercase();
-        }
-        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        add("host", target.authority);
-        add("x-amz-date", &timestamp);
-        if let Some(token) = &keys.token {
-            add("x-amz-security-token", token);
-        }
-        if HASHED.contains(service) {
-            add("x-amz-content-sha256", &payload);
         }
         // Whatever stands between may change others.
         let mut signed = Vec::new();
         for (name, value) in &headers {
             if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
-                signed.push((name.as_str(), value.as_str()));
+                sigv4::insert(&mut signed, (name, value));
             }
         }
         let authorization = sigv4::authorization(
@@ -170,32 +193,19 @@ impl Signer {
             &keys.key_id,
             &keys.secret,
         );
-        headers.push(("authorization".to_owned(), authorization));
+        headers.push(header("authorization", &authorization));
         headers
     }
 
     /// Puts right why a request was refused, if that can be; whether it is worth another try.
     fn put_right(&mut self, answer: &Answer) -> bool {
-        let Some(name) = error_name(answer) else {
-            return false;
-        };
-        match &*name {
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidAccessKeyId"
-            | "InvalidToken" => self.keychain.forget(),
-            "RequestTimeTooSkewed"
-            | "RequestExpired"
-            | "RequestInTheFuture"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch" => {
-                let theirs = answer.header("date").and_then(time::http_date_ms);
-                theirs.is_some_and(|theirs| self.redate(theirs))
-            }
-            _ => false,
+        let name = error_name(answer);
+        if holds(name, &KEYS) {
+            return self.keychain.forget();
         }
+        let theirs = answer.header("date").filter(|_| holds(name, &CLOCK));
+        let theirs = theirs.and_then(time::http_date_ms);
+        theirs.is_some_and(|theirs| self.redate(theirs))
     }
 
     /// Takes the service's time for ours, if that explains why a signature is not accepted; whether it does.
@@ -221,29 +231,29 @@ impl Signer {
 
 /// A time as signatures write it: `20150830T123600Z`.
 fn timestamp(epoch_ms: u64) -> String {
-    let text = time::rfc3339(epoch_ms);
-    let seconds = text.split('.').next().unwrap_or_default();
-    let mut out = seconds.replace(['-', ':'], "");
-    out.push('Z');
-    out
+    let digits = time::rfc3339(epoch_ms).replace(['-', ':'], "");
+    [digits.get(..15).unwrap_or_default(), "Z"].concat()
 }
 
-/// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`.
+/// Whether the name of an error holds one of some parts.
 #[must_use]
-pub fn error_name(answer: &Answer) -> Option<String> {
-    let header = || Some(bare(answer.header("x-amzn-errortype")?).to_owned());
-    error_in(&answer.body).or_else(header)
+pub fn holds(name: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| name.contains(part))
+}
+
+/// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`; empty if there is none.
+#[must_use]
+pub fn error_name(answer: &Answer) -> &str {
+    match error_in(&answer.body) {
+        "" => bare(answer.header("x-amzn-errortype").unwrap_or_default()),
+        name => name,
+    }
 }
 
 /// The same from the body alone: JSON's `__type`, or `Code` of S3's XML.
 #[must_use]
-pub fn error_in(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let fields = Fields::of(text);
-    let named = fields.inside("__type").or_else(|| fields.inside("code"));
-    let xml = || text.split_once("<Code>")?.1.split_once("</Code>");
-    let name = named.or_else(|| Some(xml()?.0))?;
-    Some(bare(name).to_owned())
+pub fn error_in(body: &[u8]) -> &str {
+    bare(told(body, ["__type", "code"], "<Code>").unwrap_or_default())
 }
 
 /// A name without its namespace (`com.amazonaws…#Name`) and without what follows a colon.
@@ -253,18 +263,23 @@ fn bare(name: &str) -> &str {
 }
 
 /// What an error says besides its name, fit to be printed: JSON's `message`, or `Message` of XML.
-#[must_use]
-pub fn error_message(body: &[u8]) -> String {
+fn error_message(body: &[u8]) -> String {
+    let message = told(body, ["message", "Message"], "<Message>").map(parse::plain);
+    excerpt(message.as_deref().map_or(body, str::as_bytes))
+}
+
+/// What a body says under one of two names of JSON, or behind a tag of XML.
+fn told<'a>(body: &'a [u8], names: [&str; 2], tag: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let fields = Fields::of(text);
-    let told = fields
-        .inside("message")
-        .or_else(|| fields.inside("Message"));
-    let xml = || text.split_once("<Message>")?.1.split_once("</Message>");
-    match told {
-        Some(inside) => excerpt(parse::plain(inside).as_bytes()),
-        None => excerpt(xml().map_or(text, |(message, _)| message).as_bytes()),
-    }
+    let json = names.iter().find_map(|name| fields.inside(name));
+    json.or_else(|| Some(text.split_once(tag)?.1.split_once('<')?.0))
+}
+
+/// An answer that is no success in words: its status, the error's name and what it says besides.
+#[must_use]
+pub fn refusal(status: u16, name: &str, body: &[u8]) -> String {
+    format!("{status} {name}: {}", error_message(body))
 }
 
 /// What an answer says of one of several items: the names of the fields with the error's name and its message.
@@ -341,12 +356,11 @@ impl Api {
                 });
             }
         };
-        let (status, message) = (answer.status, error_message(&answer.body));
-        let name = error_name(&answer).unwrap_or_default();
+        let name = error_name(&answer);
         Err(Refusal {
-            status: Some(status),
-            why: format!("{status} {name}: {message}"),
-            name,
+            status: Some(answer.status),
+            why: refusal(answer.status, name, &answer.body),
+            name: name.to_owned(),
         })
     }
 }
@@ -356,8 +370,8 @@ impl Api {
 pub fn headers(service: &Service, operation: &str) -> Vec<(String, String)> {
     let target = [service.target, ".", operation].concat();
     vec![
-        ("content-type".to_owned(), service.content_type.to_owned()),
-        ("x-amz-target".to_owned(), target),
+        header("content-type", service.content_type),
+        header("x-amz-target", &target),
     ]
 }
 
@@ -370,23 +384,23 @@ mod tests {
         for (body, name, message) in [
             (
                 r#"{"__type":"com.amazonaws.kinesis.v20131202#ResourceNotFoundException","message":"Stream x under account 1 not found."}"#,
-                Some("ResourceNotFoundException"),
+                "ResourceNotFoundException",
                 "Stream x under account 1 not found.",
             ),
             (
                 r#"{"__type":"ThrottlingException","Message":"Rate \"exceeded\""}"#,
-                Some("ThrottlingException"),
+                "ThrottlingException",
                 "Rate \"exceeded\"",
             ),
             (
                 "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>It is not there</Message></Error>",
-                Some("NoSuchBucket"),
+                "NoSuchBucket",
                 "It is not there",
             ),
-            ("<html>no", None, "<html>no"),
-            ("", None, ""),
+            ("<html>no", "", "<html>no"),
+            ("", "", ""),
         ] {
-            assert_eq!(error_in(body.as_bytes()).as_deref(), name, "{body}");
+            assert_eq!(error_in(body.as_bytes()), name, "{body}");
             assert_eq!(error_message(body.as_bytes()), message);
         }
         assert_eq!(

@@ -2,6 +2,8 @@
 //!
 //! Pure: it reads no clock, holds no key and sends nothing.
 
+use std::fmt::Write;
+
 use crate::digest::{hex, hmac_sha256, sha256_hex};
 
 /// The only algorithm.
@@ -16,7 +18,7 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// What stands behind the question mark, as in the request's first line.
     pub query: &'a str,
-    /// Every header that is signed, its name in lower case and none of them twice: `host` must be among them, and any that begins with `x-amz-`.
+    /// Every header that is signed, [in order](insert), its name in lower case and none of them twice: `host` must be among them, and any that begins with `x-amz-`.
     pub headers: &'a [(&'a str, &'a str)],
     /// The SHA-256 of the body, in hex.
     pub payload: &'a str,
@@ -36,35 +38,36 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The day.
-    fn date(&self) -> &str {
-        self.timestamp.split('T').next().unwrap_or_default()
-    }
-
-    /// The scope as it is signed.
+    /// The scope as it is signed: day, region and service.
     fn credential(&self) -> String {
-        [self.date(), self.region, self.service, "aws4_request"].join("/")
+        let date = self.timestamp.get(..8).unwrap_or_default();
+        [date, self.region, self.service, "aws4_request"].join("/")
     }
+}
+
+/// A name and its value.
+type Pair<'a> = (&'a str, &'a str);
+
+/// Puts a pair among those before it in the order in which they are signed.
+pub fn insert<'a>(pairs: &mut Vec<Pair<'a>>, pair: Pair<'a>) {
+    let at = pairs.partition_point(|known| *known < pair);
+    pairs.insert(at, pair);
 }
 
 /// The first step: the request in one form, whoever wrote it; and the names of the headers that are signed.
 #[must_use]
 pub fn canonical_request(request: &Request<'_>) -> (String, String) {
     let mut out = [request.method, "\n"].concat();
-    if request.encode_path {
-        encode(request.path, "/", &mut out);
-    } else {
-        out.push_str(request.path);
-    }
+    let kept = if request.encode_path { "/" } else { "%/" };
+    encode(request.path, kept, &mut out);
     out.push('\n');
     // What is encoded already stays.
     let mut query = String::new();
     encode(request.query, "%&=", &mut query);
     let mut pairs = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        pairs.push(pair.split_once('=').unwrap_or((pair, "")));
+        insert(&mut pairs, pair.split_once('=').unwrap_or((pair, "")));
     }
-    pairs.sort_unstable();
     for (at, (name, value)) in pairs.into_iter().enumerate() {
         if at > 0 {
             out.push('&');
@@ -75,9 +78,7 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
     }
     out.push('\n');
     let mut names = String::new();
-    let mut headers = request.headers.to_vec();
-    headers.sort_unstable();
-    for (name, value) in headers {
+    for (name, value) in request.headers {
         out.push_str(name);
         out.push(':');
         for (at, word) in value.split_ascii_whitespace().enumerate() {
@@ -100,18 +101,19 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
 
 /// The second step.
 #[must_use]
-pub fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> String {
+pub fn string_to_sign(timestamp: &str, credential: &str, canonical_request: &str) -> String {
     let hash = sha256_hex(canonical_request.as_bytes());
-    [ALGORITHM, scope.timestamp, &scope.credential(), &hash].join("\n")
+    [ALGORITHM, timestamp, credential, &hash].join("\n")
 }
 
 /// The third step: a key that is good for one day, region and service.
 #[must_use]
-pub fn signing_key(secret: &str, scope: &Scope<'_>) -> Vec<u8> {
-    let first = ["AWS4", secret].concat().into_bytes();
-    [scope.date(), scope.region, scope.service, "aws4_request"]
-        .iter()
-        .fold(first, |key, text| hmac_sha256(&key, text))
+pub fn signing_key(secret: &str, credential: &str) -> Vec<u8> {
+    let mut key = ["AWS4", secret].concat().into_bytes();
+    for part in credential.split('/') {
+        key = hmac_sha256(&key, part);
+    }
+    key
 }
 
 /// The fourth step.
@@ -129,14 +131,23 @@ pub fn authorization(
     secret: &str,
 ) -> String {
     let (canonical, names) = canonical_request(request);
-    let signature = signature(
-        &signing_key(secret, scope),
-        &string_to_sign(scope, &canonical),
-    );
     let credential = scope.credential();
-    format!(
-        "{ALGORITHM} Credential={key_id}/{credential}, SignedHeaders={names}, Signature={signature}"
-    )
+    let signature = signature(
+        &signing_key(secret, &credential),
+        &string_to_sign(scope.timestamp, &credential, &canonical),
+    );
+    [
+        ALGORITHM,
+        " Credential=",
+        key_id,
+        "/",
+        &credential,
+        ", SignedHeaders=",
+        &names,
+        ", Signature=",
+        &signature,
+    ]
+    .concat()
 }
 
 /// Text as it may stand in a path or a query: everything but letters, digits and `-._~` percent-encoded, and but for the characters of `kept`.
@@ -155,11 +166,8 @@ fn encode(text: &str, kept: &str, out: &mut String) {
             out.push(char::from(byte));
             continue;
         }
-        out.push('%');
-        for digit in [byte >> 4, byte & 0xf] {
-            let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-            out.push(digit.to_ascii_uppercase());
-        }
+        // Writing into memory cannot fail.
+        write!(out, "%{byte:02X}").unwrap_or(());
     }
 }
 
@@ -181,6 +189,14 @@ mod tests {
         region: "us-east-1",
         service: "iam",
     };
+
+    fn in_order<'a>(headers: &[Pair<'a>]) -> Vec<Pair<'a>> {
+        let mut all = Vec::new();
+        for header in headers {
+            insert(&mut all, *header);
+        }
+        all
+    }
 
     /// The example of the IAM User Guide, step by step.
     #[test]
@@ -213,7 +229,7 @@ mod tests {
             )
         );
         assert_eq!(names, "content-type;host;x-amz-date");
-        let to_sign = string_to_sign(&IAM, &canonical);
+        let to_sign = string_to_sign(IAM.timestamp, &IAM.credential(), &canonical);
         assert_eq!(
             to_sign,
             concat!(
@@ -221,7 +237,7 @@ mod tests {
                 "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59"
             )
         );
-        let key = signing_key(SECRET, &IAM);
+        let key = signing_key(SECRET, &IAM.credential());
         assert_eq!(
             hex(&key),
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
@@ -282,7 +298,7 @@ mod tests {
                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
             ),
         ] {
-            let headers = [&base[..], more].concat();
+            let headers = in_order(&[&base[..], more].concat());
             let request = Request {
                 method,
                 path: "/",
@@ -351,6 +367,7 @@ mod tests {
             ),
         ] {
             let headers = [&base[..], &[("x-amz-content-sha256", payload)], more].concat();
+            let headers = in_order(&headers);
             let request = Request {
                 method,
                 path,
