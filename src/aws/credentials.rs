@@ -92,8 +92,8 @@ pub fn usable_source(url: &str) -> Result<(), String> {
 pub struct Keychain {
     /// Where they come from.
     source: Arc<Source>,
-    /// The ones that were read last.
-    known: Option<Arc<Credentials>>,
+    /// The ones that are known, or why there are none.
+    known: Result<Arc<Credentials>, String>,
 }
 
 impl Keychain {
@@ -101,8 +101,11 @@ impl Keychain {
     #[must_use]
     pub fn new(source: Arc<Source>) -> Self {
         let known = match &*source {
-            Source::Environment(keys) => Some(Arc::clone(keys)),
-            _ => None,
+            Source::Environment(keys) => Ok(Arc::clone(keys)),
+            _ => Err(
+                "neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
+                    .to_owned(),
+            ),
         };
         Self { source, known }
     }
@@ -116,71 +119,76 @@ impl Keychain {
         now_ms: u64,
         deadline: Option<Deadline>,
     ) -> Result<Arc<Credentials>, String> {
-        let left = |keys: &Arc<Credentials>| {
+        let left_ms = self.known.as_ref().map_or(0, |keys| {
             let expires_ms = keys.expires_ms.unwrap_or(u64::MAX);
             expires_ms.saturating_sub(now_ms)
-        };
-        let left_ms = self.known.as_ref().map_or(0, left);
-        if left_ms <= EXPIRES_SOON_MS {
-            match read(&self.source, deadline) {
-                Ok(keys) => self.known = keys.map(Arc::new),
-                Err(why) if left_ms == 0 => return Err(why),
-                Err(why) => say!(Warn, "AWS credentials that expire soon are kept: {why}"),
+        });
+        if let Source::Endpoint {
+            url,
+            token,
+            token_file,
+        } = &*self.source
+            && left_ms <= EXPIRES_SOON_MS
+        {
+            let wait = Deadline::after(READ_WAIT);
+            let deadline = deadline.map_or(wait, |deadline| deadline.earlier(wait));
+            match read(url, token, token_file, deadline) {
+                Err(why) if left_ms > 0 => {
+                    say!(Warn, "AWS credentials that expire soon are kept: {why}");
+                }
+                known => self.known = known,
             }
         }
-        self.known.clone().ok_or_else(|| {
-            "neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
-                .to_owned()
-        })
+        self.known.clone()
     }
 
     /// A service says that the keys are not good any more; whether others can be had.
     pub fn forget(&mut self) -> bool {
         let can_be_read = matches!(*self.source, Source::Endpoint { .. });
         if can_be_read {
-            self.known = None;
+            self.known = Err(String::new());
         }
         can_be_read
     }
 }
 
-/// Asks the endpoint, if there is one.
-fn read(source: &Source, deadline: Option<Deadline>) -> Result<Option<Credentials>, String> {
-    let Source::Endpoint {
-        url,
-        token,
-        token_file,
-    } = source
-    else {
-        return Ok(None);
-    };
-    let mut token = token.clone();
+/// Asks the endpoint.
+fn read(
+    url: &str,
+    token: &Option<String>,
+    token_file: &Option<String>,
+    deadline: Deadline,
+) -> Result<Arc<Credentials>, String> {
+    let mut headers = Vec::new();
     if let Some(path) = token_file {
-        let text = std::fs::read(path.as_str());
-        let text = text.map_err(|why| format!("the file of their token: {why}"))?;
-        token = Some(String::from_utf8_lossy(&text).trim().to_owned());
+        match std::fs::read(path.as_str()) {
+            Ok(text) => {
+                let token = String::from_utf8_lossy(&text);
+                headers.push(header("authorization", token.trim()));
+            }
+            Err(why) => return Err(format!("the file of their token: {why}")),
+        }
+    } else if let Some(token) = token {
+        headers.push(header("authorization", token));
     }
-    let wait = Deadline::after(READ_WAIT);
     let answer = Client::local().call(&Request {
         method: Verb::Get,
         url,
-        headers: token
-            .map(|token| header("authorization", &token))
-            .as_slice(),
+        headers: &headers,
         body: &[],
-        deadline: deadline
-            .map(|deadline| deadline.earlier(wait))
-            .or(Some(wait)),
+        deadline: Some(deadline),
     });
-    let answer = answer.map_err(|failure| format!("their endpoint: {failure}"))?;
-    let fields = Fields::of(std::str::from_utf8(&answer.body).unwrap_or_default());
-    match told(&fields) {
-        None => Err(format!(
-            "their endpoint answered {} without a key",
-            answer.status
-        )),
-        keys => Ok(keys),
-    }
+    let why = match answer {
+        Ok(answer) => {
+            let body = std::str::from_utf8(&answer.body).unwrap_or_default();
+            match told(&Fields::of(body)) {
+                Some(keys) => return Ok(Arc::new(keys)),
+                None => format!("it answered {} without a key", answer.status),
+            }
+        }
+        Err(failure) => failure.why,
+    };
+    Err(format!("their endpoint: {why}"))
 }
 
 /// The key in an answer.

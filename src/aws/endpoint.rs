@@ -196,8 +196,7 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
     })?;
     let (name, last) = name.rsplit_once('.')?;
     let (before, second) = name.rsplit_once('.').unwrap_or(("", name));
-    let plain = [second, last].map(|label| label.strip_suffix("-fips").unwrap_or(label));
-    let (service, region) = match plain.into() {
+    let (service, region) = match (without_fips(second), without_fips(last)) {
         (_, "es") => ("es", second),
         ("aos", _) => ("es", last),
         (_, "aoss") => ("aoss", second),
@@ -207,6 +206,11 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((service, region.to_owned()))
+}
+
+/// A label of a host without what the FIPS one's ends with.
+fn without_fips(label: &str) -> &str {
+    label.strip_suffix("-fips").unwrap_or(label)
 }
 
 #[cfg(test)]

@@ -105,14 +105,12 @@ impl Signer {
     /// # Errors
     /// When there is no whole answer, or there are no keys.
     pub fn call(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let mut again = true;
-        loop {
-            let answer = self.once(client, request)?;
-            again = again && (400..500).contains(&answer.status) && self.put_right(&answer);
-            if !again {
-                return Ok(answer);
+        let answer = self.once(client, request);
+        match &answer {
+            Ok(refused) if (400..500).contains(&refused.status) && self.put_right(refused) => {
+                self.once(client, request)
             }
-            again = false;
+            _ => answer,
         }
     }
 
@@ -129,13 +127,15 @@ impl Signer {
         let mut answer = client.call(&Request {
             headers: &headers,
             ..*request
-        })?;
+        });
         // A service that does not accept a signature says what it would have signed, which holds the token.
-        if let (Some(token), 400..) = (&keys.token, answer.status) {
+        if let (Ok(answer), Some(token)) = (&mut answer, &keys.token)
+            && answer.status >= 400
+        {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             answer.body = hide(text, token).into_bytes();
         }
-        Ok(answer)
+        answer
     }
 
     /// The service's time, in milliseconds since 1970.
@@ -153,9 +153,9 @@ impl Signer {
         let payload = sha256_hex(request.body);
         let is_hashed = HASHED.contains(service);
         let mut headers = request.headers.to_vec();
-        for (name, value) in [
+        for (name, value) in &[
             ("host", target.authority),
-            ("x-amz-date", &timestamp),
+            ("x-amz-date", &*timestamp),
             ("x-amz-security-token", keys.token.as_deref().unwrap_or("")),
             (
                 "x-amz-content-sha256",
@@ -232,7 +232,7 @@ impl Signer {
 /// A time as signatures write it: `20150830T123600Z`.
 fn timestamp(epoch_ms: u64) -> String {
     let digits = time::rfc3339(epoch_ms).replace(['-', ':'], "");
-    [digits.get(..15).unwrap_or_default(), "Z"].concat()
+    [parse::cut(&digits, 15), "Z"].concat()
 }
 
 /// Whether the name of an error holds one of some parts.

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::digest::{hex, hmac_sha256, sha256_hex};
+use crate::parse;
 
 /// The only algorithm.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -40,7 +41,7 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// The scope as it is signed: day, region and service.
     fn credential(&self) -> String {
-        let date = self.timestamp.get(..8).unwrap_or_default();
+        let date = parse::cut(self.timestamp, 8);
         [date, self.region, self.service, "aws4_request"].join("/")
     }
 }
@@ -93,9 +94,10 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
         }
         names.push_str(name);
     }
-    for part in ["\n", &names, "\n", request.payload] {
-        out.push_str(part);
-    }
+    out.push('\n');
+    out.push_str(&names);
+    out.push('\n');
+    out.push_str(request.payload);
     (out, names)
 }
 
@@ -136,18 +138,9 @@ pub fn authorization(
         &signing_key(secret, &credential),
         &string_to_sign(scope.timestamp, &credential, &canonical),
     );
-    [
-        ALGORITHM,
-        " Credential=",
-        key_id,
-        "/",
-        &credential,
-        ", SignedHeaders=",
-        &names,
-        ", Signature=",
-        &signature,
-    ]
-    .concat()
+    format!(
+        "{ALGORITHM} Credential={key_id}/{credential}, SignedHeaders={names}, Signature={signature}"
+    )
 }
 
 /// Text as it may stand in a path or a query: everything but letters, digits and `-._~` percent-encoded, and but for the characters of `kept`.

@@ -82,7 +82,7 @@ impl Service {
         }
         let now = time::rfc3339(time::epoch_ms());
         // 2026-11-22T10:…: day and hour.
-        let hour = now.get(..13).unwrap_or_default().replace(['-', 'T'], "/");
+        let hour = parse::cut(&now, 13).replace(['-', 'T'], "/");
         let number = OBJECTS.fetch_add(1, Ordering::Relaxed);
         self.name = format!(
             "{hour}/{}/{}-{number:06}{extension}",
@@ -112,22 +112,11 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let mut step = Step::Send;
         loop {
-            let (headers, body);
-            let mut asked = Request { ..*request };
-            if let (Some(operation), Duty::Stream { group, stream }) =
-                (step.operation(), &self.duty)
-            {
-                say!(Info, "{operation}: the log group or stream is not there");
-                headers = aws::headers(&LOGS, operation);
-                body = names(group, (step != Step::Group).then_some(stream));
-                asked.headers = &headers;
-                asked.body = body.as_bytes();
-            }
-            let answer = self.signer.call(client, &asked)?;
-            if !matches!(self.duty, Duty::Stream { .. }) {
-                return Ok(answer);
-            }
-            let name = aws::error_name(&answer);
+            let result = self.ask(client, request, step);
+            let (Ok(answer), Duty::Stream { .. }) = (&result, &self.duty) else {
+                return result;
+            };
+            let name = aws::error_name(answer);
             let is_missing = answer.status == 400 && name == "ResourceNotFoundException";
             // Another environment may have been faster.
             let is_made = answer.status == 200 || name == "ResourceAlreadyExistsException";
@@ -144,9 +133,32 @@ impl Service {
                         why: "the log group or stream was made, and is not there yet".to_owned(),
                     });
                 }
-                _ => return Ok(answer),
+                _ => return result,
             };
         }
+    }
+
+    /// Takes one step.
+    fn ask(
+        &mut self,
+        client: &Client,
+        request: &Request<'_>,
+        step: Step,
+    ) -> Result<Answer, Failure> {
+        let (Some(operation), Duty::Stream { group, stream }) = (step.operation(), &self.duty)
+        else {
+            return self.signer.call(client, request);
+        };
+        say!(Info, "{operation}: the log group or stream is not there");
+        let stream = (step != Step::Group).then_some(stream);
+        self.signer.call(
+            client,
+            &Request {
+                headers: &aws::headers(&LOGS, operation),
+                body: names(group, stream).as_bytes(),
+                ..*request
+            },
+        )
     }
 }
 

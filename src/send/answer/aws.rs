@@ -113,7 +113,7 @@ pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
         let mut fates = vec![Fate::Again; records];
         let mut why = "messages that it does not tell of".to_owned();
         let mut tells = false;
-        for (list, is_taken) in [("Successful", true), ("Failed", false)] {
+        for &(list, is_taken) in &[("Successful", true), ("Failed", false)] {
             for item in answer.get(list).and_then(elements).unwrap_or_default() {
                 tells = true;
                 let item = Fields::of(item.get());
