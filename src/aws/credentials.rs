@@ -114,11 +114,7 @@ impl Keychain {
     ///
     /// # Errors
     /// Why there are none, in words.
-    pub fn keys(
-        &mut self,
-        now_ms: u64,
-        deadline: Option<Deadline>,
-    ) -> Result<Arc<Credentials>, String> {
+    pub fn keys(&mut self, now_ms: u64, deadline: Option<Deadline>) -> Result<&Credentials, &str> {
         let left_ms = self.known.as_ref().map_or(0, |keys| {
             let expires_ms = keys.expires_ms.unwrap_or(u64::MAX);
             expires_ms.saturating_sub(now_ms)
@@ -139,7 +135,10 @@ impl Keychain {
                 known => self.known = known,
             }
         }
-        self.known.clone()
+        match &self.known {
+            Ok(keys) => Ok(keys),
+            Err(why) => Err(why),
+        }
     }
 
     /// A service says that the keys are not good any more; whether others can be had.

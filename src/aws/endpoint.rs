@@ -126,7 +126,7 @@ impl Endpoints {
     #[must_use]
     pub fn url(&self, service: &Service, region: &str) -> String {
         self.told(service)
-            .unwrap_or_else(|| self.public(service, region, ""))
+            .unwrap_or_else(|| self.public(service, region, ["", ""]))
     }
 
     /// The URL of a bucket, without a slash at its end: in the host where it can be.
@@ -134,7 +134,7 @@ impl Endpoints {
     pub fn bucket(&self, bucket: &str, region: &str) -> String {
         match self.told(&S3) {
             // A certificate holds for one level of names.
-            None if !bucket.contains('.') => self.public(&S3, region, &[bucket, "."].concat()),
+            None if !bucket.contains('.') => self.public(&S3, region, [bucket, "."]),
             _ => [&self.url(&S3, region), "/", bucket].concat(),
         }
     }
@@ -147,8 +147,8 @@ impl Endpoints {
         Some(url.trim_end_matches('/').to_owned())
     }
 
-    /// The public URL, with what stands before the host's own name.
-    fn public(&self, service: &Service, region: &str, before: &str) -> String {
+    /// The public URL, with what stands before the host's own name and the dot between them.
+    fn public(&self, service: &Service, region: &str, [before, dot]: [&str; 2]) -> String {
         let (prefix, domain, dual_domain) = partition(region);
         let only = *prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
         let fips = if self.fips && !only { "-fips" } else { "" };
@@ -161,6 +161,7 @@ impl Endpoints {
         [
             "https://",
             before,
+            dot,
             service.name,
             fips,
             dual,

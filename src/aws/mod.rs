@@ -51,6 +51,67 @@ pub struct Signing {
     pub service: &'static str,
 }
 
+impl Signing {
+    /// A request's headers, and those of its signature.
+    fn signed(
+        &self,
+        request: &Request<'_>,
+        keys: &Credentials,
+        now_ms: u64,
+    ) -> Vec<(String, String)> {
+        let Self {
+            region, service, ..
+        } = self;
+        let target = http::Target::of(request.url);
+        let timestamp = timestamp(now_ms);
+        let payload = sha256_hex(request.body);
+        let is_hashed = HASHED.contains(service);
+        let mut headers = request.headers.to_vec();
+        for (name, value) in &[
+            ("host", target.authority),
+            ("x-amz-date", &*timestamp),
+            ("x-amz-security-token", keys.token.as_deref().unwrap_or("")),
+            (
+                "x-amz-content-sha256",
+                if is_hashed { &payload } else { "" },
+            ),
+        ] {
+            if !value.is_empty() {
+                headers.push(header(name, value));
+            }
+        }
+        for (name, _) in &mut headers {
+            name.make_ascii_lowercase();
+        }
+        // Whatever stands between may change others.
+        let mut signed = Vec::new();
+        for (name, value) in &headers {
+            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
+                sigv4::insert(&mut signed, (name, value));
+            }
+        }
+        let authorization = sigv4::authorization(
+            &sigv4::Request {
+                method: request.method.name(),
+                path: target.path,
+                query: target.query,
+                headers: &signed,
+                payload: &payload,
+                encode_path: *service != "s3",
+            },
+            &sigv4::Scope {
+                timestamp: &timestamp,
+                region,
+                service,
+            },
+            &keys.key_id,
+            &keys.secret,
+        );
+        headers.push(header("authorization", &authorization));
+        headers
+    }
+}
+
 /// Signs and makes requests.
 #[derive(Debug)]
 pub struct Signer {
@@ -116,14 +177,14 @@ impl Signer {
 
     /// Signs and makes one request.
     fn once(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let keys = self.keychain.keys(self.now_ms(), request.deadline);
+        let keys = self.keychain.keys(now_ms(self.skew_ms), request.deadline);
         let keys = keys.map_err(|why| Failure {
             timed_out: false,
             sent: false,
             why: format!("no AWS credentials: {why}"),
         })?;
-        self.signed_ms = self.now_ms();
-        let headers = self.signed(request, &keys);
+        self.signed_ms = now_ms(self.skew_ms);
+        let headers = self.signing.signed(request, keys, self.signed_ms);
         let mut answer = client.call(&Request {
             headers: &headers,
             ..*request
@@ -136,65 +197,6 @@ impl Signer {
             answer.body = hide(text, token).into_bytes();
         }
         answer
-    }
-
-    /// The service's time, in milliseconds since 1970.
-    fn now_ms(&self) -> u64 {
-        time::epoch_ms().saturating_add_signed(self.skew_ms)
-    }
-
-    /// A request's headers, and those of its signature.
-    fn signed(&self, request: &Request<'_>, keys: &Credentials) -> Vec<(String, String)> {
-        let Signing {
-            region, service, ..
-        } = &self.signing;
-        let target = http::Target::of(request.url);
-        let timestamp = timestamp(self.signed_ms);
-        let payload = sha256_hex(request.body);
-        let is_hashed = HASHED.contains(service);
-        let mut headers = request.headers.to_vec();
-        for (name, value) in &[
-            ("host", target.authority),
-            ("x-amz-date", &*timestamp),
-            ("x-amz-security-token", keys.token.as_deref().unwrap_or("")),
-            (
-                "x-amz-content-sha256",
-                if is_hashed { &payload } else { "" },
-            ),
-        ] {
-            if !value.is_empty() {
-                headers.push(header(name, value));
-            }
-        }
-        for (name, _) in &mut headers {
-            name.make_ascii_lowercase();
-        }
-        // Whatever stands between may change others.
-        let mut signed = Vec::new();
-        for (name, value) in &headers {
-            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
-                sigv4::insert(&mut signed, (name, value));
-            }
-        }
-        let authorization = sigv4::authorization(
-            &sigv4::Request {
-                method: request.method.name(),
-                path: target.path,
-                query: target.query,
-                headers: &signed,
-                payload: &payload,
-                encode_path: *service != "s3",
-            },
-            &sigv4::Scope {
-                timestamp: &timestamp,
-                region,
-                service,
-            },
-            &keys.key_id,
-            &keys.secret,
-        );
-        headers.push(header("authorization", &authorization));
-        headers
     }
 
     /// Puts right why a request was refused, if that can be; whether it is worth another try.
@@ -214,7 +216,7 @@ impl Signer {
             return false;
         }
         // Signed before a freeze and sent after it: the clock is right by now.
-        if theirs.abs_diff(self.now_ms()) <= SKEW_MIN_MS {
+        if theirs.abs_diff(now_ms(self.skew_ms)) <= SKEW_MIN_MS {
             return true;
         }
         let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
@@ -227,6 +229,11 @@ impl Signer {
         );
         true
     }
+}
+
+/// The time of a service whose clock is so far ahead of ours, in milliseconds since 1970.
+fn now_ms(skew_ms: i64) -> u64 {
+    time::epoch_ms().saturating_add_signed(skew_ms)
 }
 
 /// A time as signatures write it: `20150830T123600Z`.
@@ -442,18 +449,18 @@ mod tests {
 
     #[test]
     fn the_headers_of_a_request_are_signed_with_it() {
-        let signer = Signer::new(Signing {
+        let signing = Signing {
             source: Arc::default(),
             region: "us-east-1".into(),
             service: "logs",
-        });
+        };
         let keys = Credentials {
             key_id: "AKIDEXAMPLE".into(),
             secret: "secret".into(),
             token: Some("session".into()),
             expires_ms: None,
         };
-        let headers = signer.signed(
+        let headers = signing.signed(
             &Request {
                 method: Verb::Post,
                 url: "http://127.0.0.1:5005/a?b",
@@ -462,12 +469,14 @@ mod tests {
                 deadline: None,
             },
             &keys,
+            1_440_938_160_999,
         );
         let of = |name: &str| {
             let found = headers.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.as_str()).unwrap_or_default()
         };
         assert_eq!(of("host"), "127.0.0.1:5005");
+        assert_eq!(of("x-amz-date"), "20150830T123600Z");
         assert_eq!(of("x-amz-target"), "Logs_20140328.PutLogEvents");
         assert_eq!(of("x-amz-security-token"), "session");
         assert_eq!(of("x-amz-content-sha256"), "");
