@@ -61,6 +61,18 @@ pub fn excerpt(answer: &[u8]) -> String {
     out
 }
 
+/// A secret that is shorter than this is too likely to be part of any text.
+const SECRET_CHARS_MIN: usize = 4;
+
+/// A foreign answer without a secret, which it may repeat.
+#[must_use]
+pub fn hide(answer: String, secret: &str) -> String {
+    if secret.len() < SECRET_CHARS_MIN {
+        return answer;
+    }
+    answer.replace(secret, "***")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

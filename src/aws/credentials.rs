@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{Client, Request, Verb};
+use crate::http::{Client, Request, Verb, header};
 use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
@@ -92,61 +92,62 @@ pub fn usable_source(url: &str) -> Result<(), String> {
 pub struct Keychain {
     /// Where they come from.
     source: Arc<Source>,
-    /// The ones that were read last from an endpoint.
-    read: Option<Arc<Credentials>>,
+    /// The ones that are known, or why there are none.
+    known: Result<Arc<Credentials>, String>,
 }
 
 impl Keychain {
     /// A keychain that has read nothing yet.
     #[must_use]
     pub fn new(source: Arc<Source>) -> Self {
-        Self { source, read: None }
+        let known = match &*source {
+            Source::Environment(keys) => Ok(Arc::clone(keys)),
+            _ => Err(
+                "neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
+                    .to_owned(),
+            ),
+        };
+        Self { source, known }
     }
 
     /// Keys that are good now, read if need be; ones that expire soon are used if no newer ones can be had.
     ///
     /// # Errors
     /// Why there are none, in words.
-    pub fn keys(&mut self, now_ms: u64, deadline: Deadline) -> Result<Arc<Credentials>, String> {
-        let (url, token, token_file) = match &*self.source {
-            Source::None => {
-                return Err(
-                    "no AWS credentials: neither AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
-                        .to_owned(),
-                );
-            }
-            Source::Environment(keys) => return Ok(Arc::clone(keys)),
-            Source::Endpoint {
-                url,
-                token,
-                token_file,
-            } => (url, token, token_file),
-        };
-        let left = |keys: &Credentials| {
+    pub fn keys(&mut self, now_ms: u64, deadline: Option<Deadline>) -> Result<&Credentials, &str> {
+        let left_ms = self.known.as_ref().map_or(0, |keys| {
             let expires_ms = keys.expires_ms.unwrap_or(u64::MAX);
             expires_ms.saturating_sub(now_ms)
-        };
-        let known = |least_ms| self.read.as_ref().filter(|keys| left(keys) > least_ms);
-        if let Some(keys) = known(EXPIRES_SOON_MS) {
-            return Ok(Arc::clone(keys));
-        }
-        let deadline = deadline.earlier(Deadline::after(READ_WAIT));
-        let keys = match (read(url, token, token_file, deadline), known(0)) {
-            (Ok(keys), _) => Arc::new(keys),
-            (Err(why), Some(keys)) => {
-                say!(Warn, "AWS credentials that expire soon are kept: {why}");
-                Arc::clone(keys)
+        });
+        if let Source::Endpoint {
+            url,
+            token,
+            token_file,
+        } = &*self.source
+            && left_ms <= EXPIRES_SOON_MS
+        {
+            let wait = Deadline::after(READ_WAIT);
+            let deadline = deadline.map_or(wait, |deadline| deadline.earlier(wait));
+            match read(url, token, token_file, deadline) {
+                Err(why) if left_ms > 0 => {
+                    say!(Warn, "AWS credentials that expire soon are kept: {why}");
+                }
+                known => self.known = known,
             }
-            (Err(why), None) => return Err(format!("no AWS credentials: {why}")),
-        };
-        self.read = Some(Arc::clone(&keys));
-        Ok(keys)
+        }
+        match &self.known {
+            Ok(keys) => Ok(keys),
+            Err(why) => Err(why),
+        }
     }
 
     /// A service says that the keys are not good any more; whether others can be had.
     pub fn forget(&mut self) -> bool {
-        self.read = None;
-        matches!(*self.source, Source::Endpoint { .. })
+        let can_be_read = matches!(*self.source, Source::Endpoint { .. });
+        if can_be_read {
+            self.known = Err(String::new());
+        }
+        can_be_read
     }
 }
 
@@ -156,28 +157,37 @@ fn read(
     token: &Option<String>,
     token_file: &Option<String>,
     deadline: Deadline,
-) -> Result<Credentials, String> {
-    let token = match token_file {
-        Some(path) => match std::fs::read(path.as_str()) {
-            Ok(text) => Some(String::from_utf8_lossy(&text).trim().to_owned()),
-            Err(why) => return Err(format!("the file of the credentials' token: {why}")),
-        },
-        None => token.clone(),
-    };
-    let header = |token| ("authorization".to_owned(), token);
+) -> Result<Arc<Credentials>, String> {
+    let mut headers = Vec::new();
+    if let Some(path) = token_file {
+        match std::fs::read(path.as_str()) {
+            Ok(text) => {
+                let token = String::from_utf8_lossy(&text);
+                headers.push(header("authorization", token.trim()));
+            }
+            Err(why) => return Err(format!("the file of their token: {why}")),
+        }
+    } else if let Some(token) = token {
+        headers.push(header("authorization", token));
+    }
     let answer = Client::local().call(&Request {
         method: Verb::Get,
         url,
-        headers: token.map(header).as_slice(),
+        headers: &headers,
         body: &[],
         deadline: Some(deadline),
     });
-    let answer = answer.map_err(|failure| format!("their endpoint: {failure}"))?;
-    if answer.status != 200 {
-        return Err(format!("their endpoint answered {}", answer.status));
-    }
-    let fields = Fields::of(std::str::from_utf8(&answer.body).unwrap_or_default());
-    told(&fields).ok_or_else(|| "their endpoint answered without a key".to_owned())
+    let why = match answer {
+        Ok(answer) => {
+            let body = std::str::from_utf8(&answer.body).unwrap_or_default();
+            match told(&Fields::of(body)) {
+                Some(keys) => return Ok(Arc::new(keys)),
+                None => format!("it answered {} without a key", answer.status),
+            }
+        }
+        Err(failure) => failure.why,
+    };
+    Err(format!("their endpoint: {why}"))
 }
 
 /// The key in an answer.
@@ -235,7 +245,7 @@ mod tests {
     #[test]
     fn without_a_source_there_are_no_keys() {
         let mut keychain = Keychain::new(Arc::default());
-        let why = keychain.keys(0, Deadline::after(READ_WAIT));
+        let why = keychain.keys(0, None);
         assert!(why.is_err_and(|why| why.contains("AWS_ACCESS_KEY_ID")));
     }
 }

@@ -17,7 +17,7 @@ pub struct Service {
     pub content_type: &'static str,
     /// Whether its FIPS host in GovCloud is its only one, without a name of its own.
     fips_in_gov: bool,
-    /// Whether its dual-stack host has a name of its own.
+    /// Whether its dual-stack host is in the domain for these.
     dual_stack: bool,
 }
 
@@ -38,6 +38,7 @@ const PLAIN: Service = Service {
 pub const S3: Service = Service {
     name: "s3",
     variable: "S3",
+    dual_stack: false,
     ..PLAIN
 };
 
@@ -125,7 +126,7 @@ impl Endpoints {
     #[must_use]
     pub fn url(&self, service: &Service, region: &str) -> String {
         self.told(service)
-            .unwrap_or_else(|| format!("https://{}", self.host(service, region)))
+            .unwrap_or_else(|| self.public(service, region, ["", ""]))
     }
 
     /// The URL of a bucket, without a slash at its end: in the host where it can be.
@@ -133,10 +134,8 @@ impl Endpoints {
     pub fn bucket(&self, bucket: &str, region: &str) -> String {
         match self.told(&S3) {
             // A certificate holds for one level of names.
-            None if !bucket.contains('.') => {
-                format!("https://{bucket}.{}", self.host(&S3, region))
-            }
-            _ => format!("{}/{bucket}", self.url(&S3, region)),
+            None if !bucket.contains('.') => self.public(&S3, region, [bucket, "."]),
+            _ => [&self.url(&S3, region), "/", bucket].concat(),
         }
     }
 
@@ -148,20 +147,30 @@ impl Endpoints {
         Some(url.trim_end_matches('/').to_owned())
     }
 
-    /// The public host.
-    fn host(&self, service: &Service, region: &str) -> String {
+    /// The public URL, with what stands before the host's own name and the dot between them.
+    fn public(&self, service: &Service, region: &str, [before, dot]: [&str; 2]) -> String {
         let (prefix, domain, dual_domain) = partition(region);
         let only = *prefix == "us-gov-" && service.fips_in_gov && !self.dual_stack;
         let fips = if self.fips && !only { "-fips" } else { "" };
-        let name = service.name;
-        if name == S3.name {
+        let (dual, domain) = match self.dual_stack {
+            true if service.dual_stack => ("", dual_domain),
             // The oldest service has a name of its own for this.
-            let dual = if self.dual_stack { ".dualstack" } else { "" };
-            return format!("{name}{fips}{dual}.{region}.{domain}");
-        }
-        let dual = self.dual_stack && service.dual_stack;
-        let domain = if dual { dual_domain } else { domain };
-        format!("{name}{fips}.{region}.{domain}")
+            true if service.name == S3.name => (".dualstack", domain),
+            _ => ("", domain),
+        };
+        [
+            "https://",
+            before,
+            dot,
+            service.name,
+            fips,
+            dual,
+            ".",
+            region,
+            ".",
+            domain,
+        ]
+        .concat()
     }
 }
 
@@ -186,15 +195,23 @@ pub fn signed_host(url: &str) -> Option<(&'static str, String)> {
             name.strip_suffix('.')
         })
     })?;
-    let labels: Vec<&str> = name.split('.').collect();
-    let (service, region) = match labels.as_slice() {
-        [.., region, "es"] | [_, "aos", region] => ("es", *region),
-        [_, region, "aoss" | "aoss-fips"] | [_, "aoss" | "aoss-fips", region] => ("aoss", *region),
-        ["logs" | "logs-fips", region] => ("logs", *region),
-        ["xray" | "xray-fips", region] => ("xray", *region),
+    let (name, last) = name.rsplit_once('.')?;
+    let (before, second) = name.rsplit_once('.').unwrap_or(("", name));
+    let (service, region) = match (without_fips(second), without_fips(last)) {
+        (_, "es") => ("es", second),
+        ("aos", _) => ("es", last),
+        (_, "aoss") => ("aoss", second),
+        ("aoss", _) => ("aoss", last),
+        ("logs", _) if before.is_empty() => ("logs", last),
+        ("xray", _) if before.is_empty() => ("xray", last),
         _ => return None,
     };
     Some((service, region.to_owned()))
+}
+
+/// A label of a host without what the FIPS one's ends with.
+fn without_fips(label: &str) -> &str {
+    label.strip_suffix("-fips").unwrap_or(label)
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ pub mod endpoint;
 pub mod sigv4;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::credentials::{Credentials, Keychain, Source};
 use self::endpoint::{Endpoints, Service};
 use crate::digest::sha256_hex;
-use crate::error::excerpt;
-use crate::http::{self, Answer, Client, Failure, Request, Verb};
+use crate::error::{excerpt, hide};
+use crate::http::{self, Answer, Client, Failure, Request, Verb, header};
 use crate::parse::{self, Fields};
 use crate::time::{self, Deadline};
 
@@ -52,6 +51,67 @@ pub struct Signing {
     pub service: &'static str,
 }
 
+impl Signing {
+    /// A request's headers, and those of its signature.
+    fn signed(
+        &self,
+        request: &Request<'_>,
+        keys: &Credentials,
+        now_ms: u64,
+    ) -> Vec<(String, String)> {
+        let Self {
+            region, service, ..
+        } = self;
+        let target = http::Target::of(request.url);
+        let timestamp = timestamp(now_ms);
+        let payload = sha256_hex(request.body);
+        let is_hashed = HASHED.contains(service);
+        let mut headers = request.headers.to_vec();
+        for (name, value) in &[
+            ("host", target.authority),
+            ("x-amz-date", &*timestamp),
+            ("x-amz-security-token", keys.token.as_deref().unwrap_or("")),
+            (
+                "x-amz-content-sha256",
+                if is_hashed { &payload } else { "" },
+            ),
+        ] {
+            if !value.is_empty() {
+                headers.push(header(name, value));
+            }
+        }
+        for (name, _) in &mut headers {
+            name.make_ascii_lowercase();
+        }
+        // Whatever stands between may change others.
+        let mut signed = Vec::new();
+        for (name, value) in &headers {
+            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
+                sigv4::insert(&mut signed, (name, value));
+            }
+        }
+        let authorization = sigv4::authorization(
+            &sigv4::Request {
+                method: request.method.name(),
+                path: target.path,
+                query: target.query,
+                headers: &signed,
+                payload: &payload,
+                encode_path: *service != "s3",
+            },
+            &sigv4::Scope {
+                timestamp: &timestamp,
+                region,
+                service,
+            },
+            &keys.key_id,
+            &keys.secret,
+        );
+        headers.push(header("authorization", &authorization));
+        headers
+    }
+}
+
 /// Signs and makes requests.
 #[derive(Debug)]
 pub struct Signer {
@@ -67,6 +127,24 @@ pub struct Signer {
 
 /// A clock that is further off than this is taken for the reason why a signature is not accepted, in milliseconds; services allow 5 to 15 minutes.
 const SKEW_MIN_MS: u64 = 2 * 60_000;
+
+/// Parts of the names of errors that tell of keys that are not good any more.
+const KEYS: [&str; 5] = [
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+];
+
+/// Parts of the names of errors that tell of a signature, whose time may be wrong.
+const CLOCK: [&str; 5] = [
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+];
 
 /// The services that must be told the hash of the body.
 const HASHED: [&str; 2] = ["s3", "aoss"];
@@ -88,114 +166,48 @@ impl Signer {
     /// # Errors
     /// When there is no whole answer, or there are no keys.
     pub fn call(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let answer = self.once(client, request)?;
-        if (400..500).contains(&answer.status) && self.put_right(&answer) {
-            return self.once(client, request);
+        let answer = self.once(client, request);
+        match &answer {
+            Ok(refused) if (400..500).contains(&refused.status) && self.put_right(refused) => {
+                self.once(client, request)
+            }
+            _ => answer,
         }
-        Ok(answer)
     }
 
     /// Signs and makes one request.
     fn once(&mut self, client: &Client, request: &Request<'_>) -> Result<Answer, Failure> {
-        let deadline = request.deadline;
-        let deadline = deadline.unwrap_or_else(|| Deadline::after(Duration::MAX));
-        let keys = self.keychain.keys(self.now_ms(), deadline);
+        let keys = self.keychain.keys(now_ms(self.skew_ms), request.deadline);
         let keys = keys.map_err(|why| Failure {
             timed_out: false,
             sent: false,
-            why,
+            why: format!("no AWS credentials: {why}"),
         })?;
-        self.signed_ms = self.now_ms();
-        let headers = self.signed(request, &keys);
+        self.signed_ms = now_ms(self.skew_ms);
+        let headers = self.signing.signed(request, keys, self.signed_ms);
         let mut answer = client.call(&Request {
             headers: &headers,
             ..*request
-        })?;
+        });
         // A service that does not accept a signature says what it would have signed, which holds the token.
-        let token = keys.token.as_ref().filter(|token| !token.is_empty());
-        if let (Some(token), 400..) = (token, answer.status) {
-            let text = String::from_utf8_lossy(&answer.body);
-            answer.body = text.replace(token.as_str(), "***").into_bytes();
+        if let (Ok(answer), Some(token)) = (&mut answer, &keys.token)
+            && answer.status >= 400
+        {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            answer.body = hide(text, token).into_bytes();
         }
-        Ok(answer)
-    }
-
-    /// The service's time, in milliseconds since 1970.
-    fn now_ms(&self) -> u64 {
-        time::epoch_ms().saturating_add_signed(self.skew_ms)
-    }
-
-    /// A request's headers, and those of its signature.
-    fn signed(&self, request: &Request<'_>, keys: &Credentials) -> Vec<(String, String)> {
-        let Signing {
-            region, service, ..
-        } = &self.signing;
-        let target = http::Target::of(request.url);
-        let timestamp = timestamp(self.signed_ms);
-        let payload = sha256_hex(request.body);
-        let mut headers = request.headers.to_vec();
-        for (name, _) in &mut headers {
-            name.make_ascii_lowercase();
-        }
-        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        add("host", target.authority);
-        add("x-amz-date", &timestamp);
-        if let Some(token) = &keys.token {
-            add("x-amz-security-token", token);
-        }
-        if HASHED.contains(service) {
-            add("x-amz-content-sha256", &payload);
-        }
-        // Whatever stands between may change others.
-        let mut signed = Vec::new();
-        for (name, value) in &headers {
-            if matches!(&**name, "host" | "content-type") || name.starts_with("x-amz-") {
-                signed.push((name.as_str(), value.as_str()));
-            }
-        }
-        let authorization = sigv4::authorization(
-            &sigv4::Request {
-                method: request.method.name(),
-                path: target.path,
-                query: target.query,
-                headers: &signed,
-                payload: &payload,
-                encode_path: *service != "s3",
-            },
-            &sigv4::Scope {
-                timestamp: &timestamp,
-                region,
-                service,
-            },
-            &keys.key_id,
-            &keys.secret,
-        );
-        headers.push(("authorization".to_owned(), authorization));
-        headers
+        answer
     }
 
     /// Puts right why a request was refused, if that can be; whether it is worth another try.
     fn put_right(&mut self, answer: &Answer) -> bool {
-        let Some(name) = error_name(answer) else {
-            return false;
-        };
-        match &*name {
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidAccessKeyId"
-            | "InvalidToken" => self.keychain.forget(),
-            "RequestTimeTooSkewed"
-            | "RequestExpired"
-            | "RequestInTheFuture"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch" => {
-                let theirs = answer.header("date").and_then(time::http_date_ms);
-                theirs.is_some_and(|theirs| self.redate(theirs))
-            }
-            _ => false,
+        let name = error_name(answer);
+        if holds(name, &KEYS) {
+            return self.keychain.forget();
         }
+        let theirs = answer.header("date").filter(|_| holds(name, &CLOCK));
+        let theirs = theirs.and_then(time::http_date_ms);
+        theirs.is_some_and(|theirs| self.redate(theirs))
     }
 
     /// Takes the service's time for ours, if that explains why a signature is not accepted; whether it does.
@@ -204,7 +216,7 @@ impl Signer {
             return false;
         }
         // Signed before a freeze and sent after it: the clock is right by now.
-        if theirs.abs_diff(self.now_ms()) <= SKEW_MIN_MS {
+        if theirs.abs_diff(now_ms(self.skew_ms)) <= SKEW_MIN_MS {
             return true;
         }
         let signed = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
@@ -219,31 +231,36 @@ impl Signer {
     }
 }
 
-/// A time as signatures write it: `20150830T123600Z`.
-fn timestamp(epoch_ms: u64) -> String {
-    let text = time::rfc3339(epoch_ms);
-    let seconds = text.split('.').next().unwrap_or_default();
-    let mut out = seconds.replace(['-', ':'], "");
-    out.push('Z');
-    out
+/// The time of a service whose clock is so far ahead of ours, in milliseconds since 1970.
+fn now_ms(skew_ms: i64) -> u64 {
+    time::epoch_ms().saturating_add_signed(skew_ms)
 }
 
-/// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`.
+/// A time as signatures write it: `20150830T123600Z`.
+fn timestamp(epoch_ms: u64) -> String {
+    let digits = time::rfc3339(epoch_ms).replace(['-', ':'], "");
+    [parse::cut(&digits, 15), "Z"].concat()
+}
+
+/// Whether the name of an error holds one of some parts.
 #[must_use]
-pub fn error_name(answer: &Answer) -> Option<String> {
-    let header = || Some(bare(answer.header("x-amzn-errortype")?).to_owned());
-    error_in(&answer.body).or_else(header)
+pub fn holds(name: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| name.contains(part))
+}
+
+/// The name of the error in an answer, without what stands before and behind it: `ThrottlingException`, `NoSuchBucket`; empty if there is none.
+#[must_use]
+pub fn error_name(answer: &Answer) -> &str {
+    match error_in(&answer.body) {
+        "" => bare(answer.header("x-amzn-errortype").unwrap_or_default()),
+        name => name,
+    }
 }
 
 /// The same from the body alone: JSON's `__type`, or `Code` of S3's XML.
 #[must_use]
-pub fn error_in(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let fields = Fields::of(text);
-    let named = fields.inside("__type").or_else(|| fields.inside("code"));
-    let xml = || text.split_once("<Code>")?.1.split_once("</Code>");
-    let name = named.or_else(|| Some(xml()?.0))?;
-    Some(bare(name).to_owned())
+pub fn error_in(body: &[u8]) -> &str {
+    bare(told(body, ["__type", "code"], "<Code>").unwrap_or_default())
 }
 
 /// A name without its namespace (`com.amazonaws…#Name`) and without what follows a colon.
@@ -253,18 +270,23 @@ fn bare(name: &str) -> &str {
 }
 
 /// What an error says besides its name, fit to be printed: JSON's `message`, or `Message` of XML.
-#[must_use]
-pub fn error_message(body: &[u8]) -> String {
+fn error_message(body: &[u8]) -> String {
+    let message = told(body, ["message", "Message"], "<Message>").map(parse::plain);
+    excerpt(message.as_deref().map_or(body, str::as_bytes))
+}
+
+/// What a body says under one of two names of JSON, or behind a tag of XML.
+fn told<'a>(body: &'a [u8], names: [&str; 2], tag: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let fields = Fields::of(text);
-    let told = fields
-        .inside("message")
-        .or_else(|| fields.inside("Message"));
-    let xml = || text.split_once("<Message>")?.1.split_once("</Message>");
-    match told {
-        Some(inside) => excerpt(parse::plain(inside).as_bytes()),
-        None => excerpt(xml().map_or(text, |(message, _)| message).as_bytes()),
-    }
+    let json = names.iter().find_map(|name| fields.inside(name));
+    json.or_else(|| Some(text.split_once(tag)?.1.split_once('<')?.0))
+}
+
+/// An answer that is no success in words: its status, the error's name and what it says besides.
+#[must_use]
+pub fn refusal(status: u16, name: &str, body: &[u8]) -> String {
+    format!("{status} {name}: {}", error_message(body))
 }
 
 /// What an answer says of one of several items: the names of the fields with the error's name and its message.
@@ -341,12 +363,11 @@ impl Api {
                 });
             }
         };
-        let (status, message) = (answer.status, error_message(&answer.body));
-        let name = error_name(&answer).unwrap_or_default();
+        let name = error_name(&answer);
         Err(Refusal {
-            status: Some(status),
-            why: format!("{status} {name}: {message}"),
-            name,
+            status: Some(answer.status),
+            why: refusal(answer.status, name, &answer.body),
+            name: name.to_owned(),
         })
     }
 }
@@ -356,8 +377,8 @@ impl Api {
 pub fn headers(service: &Service, operation: &str) -> Vec<(String, String)> {
     let target = [service.target, ".", operation].concat();
     vec![
-        ("content-type".to_owned(), service.content_type.to_owned()),
-        ("x-amz-target".to_owned(), target),
+        header("content-type", service.content_type),
+        header("x-amz-target", &target),
     ]
 }
 
@@ -370,23 +391,23 @@ mod tests {
         for (body, name, message) in [
             (
                 r#"{"__type":"com.amazonaws.kinesis.v20131202#ResourceNotFoundException","message":"Stream x under account 1 not found."}"#,
-                Some("ResourceNotFoundException"),
+                "ResourceNotFoundException",
                 "Stream x under account 1 not found.",
             ),
             (
                 r#"{"__type":"ThrottlingException","Message":"Rate \"exceeded\""}"#,
-                Some("ThrottlingException"),
+                "ThrottlingException",
                 "Rate \"exceeded\"",
             ),
             (
                 "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>It is not there</Message></Error>",
-                Some("NoSuchBucket"),
+                "NoSuchBucket",
                 "It is not there",
             ),
-            ("<html>no", None, "<html>no"),
-            ("", None, ""),
+            ("<html>no", "", "<html>no"),
+            ("", "", ""),
         ] {
-            assert_eq!(error_in(body.as_bytes()).as_deref(), name, "{body}");
+            assert_eq!(error_in(body.as_bytes()), name, "{body}");
             assert_eq!(error_message(body.as_bytes()), message);
         }
         assert_eq!(
@@ -428,18 +449,18 @@ mod tests {
 
     #[test]
     fn the_headers_of_a_request_are_signed_with_it() {
-        let signer = Signer::new(Signing {
+        let signing = Signing {
             source: Arc::default(),
             region: "us-east-1".into(),
             service: "logs",
-        });
+        };
         let keys = Credentials {
             key_id: "AKIDEXAMPLE".into(),
             secret: "secret".into(),
             token: Some("session".into()),
             expires_ms: None,
         };
-        let headers = signer.signed(
+        let headers = signing.signed(
             &Request {
                 method: Verb::Post,
                 url: "http://127.0.0.1:5005/a?b",
@@ -448,12 +469,14 @@ mod tests {
                 deadline: None,
             },
             &keys,
+            1_440_938_160_999,
         );
         let of = |name: &str| {
             let found = headers.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.as_str()).unwrap_or_default()
         };
         assert_eq!(of("host"), "127.0.0.1:5005");
+        assert_eq!(of("x-amz-date"), "20150830T123600Z");
         assert_eq!(of("x-amz-target"), "Logs_20140328.PutLogEvents");
         assert_eq!(of("x-amz-security-token"), "session");
         assert_eq!(of("x-amz-content-sha256"), "");

@@ -2,7 +2,10 @@
 //!
 //! Pure: it reads no clock, holds no key and sends nothing.
 
+use std::fmt::Write;
+
 use crate::digest::{hex, hmac_sha256, sha256_hex};
+use crate::parse;
 
 /// The only algorithm.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -16,7 +19,7 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// What stands behind the question mark, as in the request's first line.
     pub query: &'a str,
-    /// Every header that is signed, its name in lower case and none of them twice: `host` must be among them, and any that begins with `x-amz-`.
+    /// Every header that is signed, [in order](insert), its name in lower case and none of them twice: `host` must be among them, and any that begins with `x-amz-`.
     pub headers: &'a [(&'a str, &'a str)],
     /// The SHA-256 of the body, in hex.
     pub payload: &'a str,
@@ -36,35 +39,36 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The day.
-    fn date(&self) -> &str {
-        self.timestamp.split('T').next().unwrap_or_default()
-    }
-
-    /// The scope as it is signed.
+    /// The scope as it is signed: day, region and service.
     fn credential(&self) -> String {
-        [self.date(), self.region, self.service, "aws4_request"].join("/")
+        let date = parse::cut(self.timestamp, 8);
+        [date, self.region, self.service, "aws4_request"].join("/")
     }
+}
+
+/// A name and its value.
+type Pair<'a> = (&'a str, &'a str);
+
+/// Puts a pair among those before it in the order in which they are signed.
+pub fn insert<'a>(pairs: &mut Vec<Pair<'a>>, pair: Pair<'a>) {
+    let at = pairs.partition_point(|known| *known < pair);
+    pairs.insert(at, pair);
 }
 
 /// The first step: the request in one form, whoever wrote it; and the names of the headers that are signed.
 #[must_use]
 pub fn canonical_request(request: &Request<'_>) -> (String, String) {
     let mut out = [request.method, "\n"].concat();
-    if request.encode_path {
-        encode(request.path, "/", &mut out);
-    } else {
-        out.push_str(request.path);
-    }
+    let kept = if request.encode_path { "/" } else { "%/" };
+    encode(request.path, kept, &mut out);
     out.push('\n');
     // What is encoded already stays.
     let mut query = String::new();
     encode(request.query, "%&=", &mut query);
     let mut pairs = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        pairs.push(pair.split_once('=').unwrap_or((pair, "")));
+        insert(&mut pairs, pair.split_once('=').unwrap_or((pair, "")));
     }
-    pairs.sort_unstable();
     for (at, (name, value)) in pairs.into_iter().enumerate() {
         if at > 0 {
             out.push('&');
@@ -75,9 +79,7 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
     }
     out.push('\n');
     let mut names = String::new();
-    let mut headers = request.headers.to_vec();
-    headers.sort_unstable();
-    for (name, value) in headers {
+    for (name, value) in request.headers {
         out.push_str(name);
         out.push(':');
         for (at, word) in value.split_ascii_whitespace().enumerate() {
@@ -92,26 +94,28 @@ pub fn canonical_request(request: &Request<'_>) -> (String, String) {
         }
         names.push_str(name);
     }
-    for part in ["\n", &names, "\n", request.payload] {
-        out.push_str(part);
-    }
+    out.push('\n');
+    out.push_str(&names);
+    out.push('\n');
+    out.push_str(request.payload);
     (out, names)
 }
 
 /// The second step.
 #[must_use]
-pub fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> String {
+pub fn string_to_sign(timestamp: &str, credential: &str, canonical_request: &str) -> String {
     let hash = sha256_hex(canonical_request.as_bytes());
-    [ALGORITHM, scope.timestamp, &scope.credential(), &hash].join("\n")
+    [ALGORITHM, timestamp, credential, &hash].join("\n")
 }
 
 /// The third step: a key that is good for one day, region and service.
 #[must_use]
-pub fn signing_key(secret: &str, scope: &Scope<'_>) -> Vec<u8> {
-    let first = ["AWS4", secret].concat().into_bytes();
-    [scope.date(), scope.region, scope.service, "aws4_request"]
-        .iter()
-        .fold(first, |key, text| hmac_sha256(&key, text))
+pub fn signing_key(secret: &str, credential: &str) -> Vec<u8> {
+    let mut key = ["AWS4", secret].concat().into_bytes();
+    for part in credential.split('/') {
+        key = hmac_sha256(&key, part);
+    }
+    key
 }
 
 /// The fourth step.
@@ -129,11 +133,11 @@ pub fn authorization(
     secret: &str,
 ) -> String {
     let (canonical, names) = canonical_request(request);
-    let signature = signature(
-        &signing_key(secret, scope),
-        &string_to_sign(scope, &canonical),
-    );
     let credential = scope.credential();
+    let signature = signature(
+        &signing_key(secret, &credential),
+        &string_to_sign(scope.timestamp, &credential, &canonical),
+    );
     format!(
         "{ALGORITHM} Credential={key_id}/{credential}, SignedHeaders={names}, Signature={signature}"
     )
@@ -155,11 +159,8 @@ fn encode(text: &str, kept: &str, out: &mut String) {
             out.push(char::from(byte));
             continue;
         }
-        out.push('%');
-        for digit in [byte >> 4, byte & 0xf] {
-            let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-            out.push(digit.to_ascii_uppercase());
-        }
+        // Writing into memory cannot fail.
+        write!(out, "%{byte:02X}").unwrap_or(());
     }
 }
 
@@ -181,6 +182,14 @@ mod tests {
         region: "us-east-1",
         service: "iam",
     };
+
+    fn in_order<'a>(headers: &[Pair<'a>]) -> Vec<Pair<'a>> {
+        let mut all = Vec::new();
+        for header in headers {
+            insert(&mut all, *header);
+        }
+        all
+    }
 
     /// The example of the IAM User Guide, step by step.
     #[test]
@@ -213,7 +222,7 @@ mod tests {
             )
         );
         assert_eq!(names, "content-type;host;x-amz-date");
-        let to_sign = string_to_sign(&IAM, &canonical);
+        let to_sign = string_to_sign(IAM.timestamp, &IAM.credential(), &canonical);
         assert_eq!(
             to_sign,
             concat!(
@@ -221,7 +230,7 @@ mod tests {
                 "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59"
             )
         );
-        let key = signing_key(SECRET, &IAM);
+        let key = signing_key(SECRET, &IAM.credential());
         assert_eq!(
             hex(&key),
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
@@ -282,7 +291,7 @@ mod tests {
                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
             ),
         ] {
-            let headers = [&base[..], more].concat();
+            let headers = in_order(&[&base[..], more].concat());
             let request = Request {
                 method,
                 path: "/",
@@ -351,6 +360,7 @@ mod tests {
             ),
         ] {
             let headers = [&base[..], &[("x-amz-content-sha256", payload)], more].concat();
+            let headers = in_order(&headers);
             let request = Request {
                 method,
                 path,

@@ -92,18 +92,21 @@ impl Encode for CloudWatch {
         out: &mut Vec<u8>,
         places: &mut Vec<usize>,
     ) -> bool {
-        let mut events: Vec<(u64, usize, &[u8])> = fragments
-            .enumerate()
-            .map(|(at, event)| (time_of(event), at, event))
-            .collect();
+        let mut events: Vec<(u64, usize, &[u8])> = Vec::new();
+        let mut in_order = true;
+        // Few are out of order, and those not by far.
+        for event in fragments {
+            let (at, time) = (events.len(), time_of(event));
+            let place = events.partition_point(|(known, _, _)| *known <= time);
+            in_order &= place == at;
+            events.insert(place, (time, at, event));
+        }
         let time = |event: Option<&(u64, usize, &[u8])>| event.map_or(0, |(time, _, _)| *time);
-        let in_order = events.is_sorted_by_key(|(time, _, _)| *time);
-        if in_order && time(events.last()) - time(events.first()) < SPAN_MS {
+        let end = time(events.first()).saturating_add(SPAN_MS);
+        if in_order && time(events.last()) < end {
             return false;
         }
-        events.sort_unstable_by_key(|(time, at, _)| (*time, *at));
         places.resize(events.len(), LEFT_OUT);
-        let end = time(events.first()).saturating_add(SPAN_MS);
         out.extend_from_slice(&self.head);
         for (number, (time, at, event)) in events.into_iter().enumerate() {
             if time >= end {

@@ -73,10 +73,13 @@ impl Pack {
             out.push(b',');
         }
         let mut packed = Vec::new();
-        let compressed = gzip
-            .as_mut()
-            .is_some_and(|gzip| gzip.compress(&mut std::iter::once(&**lines), &mut packed));
-        let bytes = if compressed { &packed } else { &*lines };
+        let bytes = if let Some(gzip) = gzip
+            && gzip.compress(&mut [&**lines].iter().copied(), &mut packed)
+        {
+            &packed
+        } else {
+            &*lines
+        };
         (self.envelope.write)(&self.place, number, bytes, out);
         lines.clear();
     }

@@ -2,7 +2,7 @@
 //!
 //! A message is text, so what is compressed is in base64; a few characters of Unicode are not allowed and replaced.
 
-use super::object::string;
+use super::object::{decimal, string};
 use super::pack::{Envelope, Pack, base64};
 use super::{Format, Frame};
 use crate::digest::sha256_hex;
@@ -43,9 +43,9 @@ const ENVELOPE: Envelope = Envelope {
     },
     write: |place, number, bytes, out| {
         let [_, queue] = &place.names;
-        out.extend_from_slice(b"{\"Id\":");
-        string(out, &number.to_string());
-        out.extend_from_slice(b",\"MessageBody\":");
+        out.extend_from_slice(b"{\"Id\":\"");
+        decimal(out, u64::try_from(number).unwrap_or(u64::MAX));
+        out.extend_from_slice(b"\",\"MessageBody\":");
         if place.gzip {
             base64(bytes, out);
         } else {

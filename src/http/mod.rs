@@ -92,6 +92,12 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
+/// A header as a request takes it.
+#[must_use]
+pub fn header(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
 /// The methods we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {

@@ -20,7 +20,7 @@ pub use shaped::Shaped;
 use self::retry::{Verdict, retry_after, verdict};
 use self::service::Service;
 use crate::encode::LEFT_OUT;
-use crate::error::{Error, excerpt};
+use crate::error::{Error, excerpt, hide};
 use crate::gzip::Gzip;
 use crate::http::{self, Answer, Client, Request, Verb};
 use crate::link::{HURRY_SLICE, Hurry};
@@ -106,9 +106,6 @@ pub struct Payload<'a, P> {
 /// A connection that was not used for so long is not used again, in milliseconds.
 const CONNECTION_AGE_MS: u64 = 4_000;
 
-/// A header's value that is shorter than this is too likely to be part of any text.
-const SECRET_CHARS_MIN: usize = 4;
-
 /// Secrets are searched for in so much of an answer's beginning, in bytes: what is shown of it, and a long one that begins there.
 const ANSWER_BYTES_SEARCHED: usize = 8 * 1024;
 
@@ -123,7 +120,7 @@ impl Destination {
         let own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-encoding");
         options.gzip &= !options.headers.iter().any(own);
         if options.gzip {
-            let encoding = ("content-encoding".to_owned(), "gzip".to_owned());
+            let encoding = http::header("content-encoding", "gzip");
             options.headers.push(encoding);
         }
         Self {
@@ -392,9 +389,7 @@ impl Destination {
     fn without_secrets(&self, answer: &str) -> String {
         let mut text = answer.to_owned();
         for hidden in &self.options.hidden {
-            if hidden.len() >= SECRET_CHARS_MIN {
-                text = text.replace(hidden, "***");
-            }
+            text = hide(text, hidden);
         }
         let query = self
             .options
@@ -403,9 +398,7 @@ impl Destination {
             .map_or("", |(_, query)| query);
         for pair in query.split('&') {
             let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-            if value.len() >= SECRET_CHARS_MIN {
-                text = text.replace(value, "***");
-            }
+            text = hide(text, value);
         }
         for (name, value) in &self.options.headers {
             if name.starts_with("content-") {
@@ -414,9 +407,7 @@ impl Destination {
             // A scheme such as `Bearer` before the secret is none.
             let secret = value.rsplit(' ').next().unwrap_or_default();
             for hidden in [value.as_str(), secret] {
-                if hidden.len() >= SECRET_CHARS_MIN {
-                    text = text.replace(hidden, "***");
-                }
+                text = hide(text, hidden);
             }
         }
         text

@@ -51,10 +51,10 @@ pub(super) struct Service {
     signer: Signer,
     /// What there is to do besides.
     duty: Duty,
-    /// The name of the object that is being sent.
+    /// The name of the object that is being sent, or was sent last.
     name: String,
-    /// The hash of the payload that is to be sent again, and that may have become an object without our knowing; and its name.
-    unsure: Option<(String, String)>,
+    /// The hash of that one's payload, if it is to be sent again and may have become an object without our knowing; else empty.
+    unsure: String,
 }
 
 impl Service {
@@ -64,7 +64,7 @@ impl Service {
             signer: Signer::new(options.signing),
             duty: options.duty,
             name: String::new(),
-            unsure: None,
+            unsure: String::new(),
         }
     }
 
@@ -77,15 +77,12 @@ impl Service {
         else {
             return;
         };
-        if let Some((hash, name)) = self.unsure.take()
-            && sha256_hex(payload) == hash
-        {
-            self.name = name;
+        if !self.unsure.is_empty() && sha256_hex(payload) == self.unsure {
             return;
         }
         let now = time::rfc3339(time::epoch_ms());
         // 2026-11-22T10:…: day and hour.
-        let hour = now.get(..13).unwrap_or_default().replace(['-', 'T'], "/");
+        let hour = parse::cut(&now, 13).replace(['-', 'T'], "/");
         let number = OBJECTS.fetch_add(1, Ordering::Relaxed);
         self.name = format!(
             "{hour}/{}/{}-{number:06}{extension}",
@@ -96,8 +93,9 @@ impl Service {
 
     /// The payload is over; one that is to be sent again keeps its name, as it may be there.
     pub(super) fn end(&mut self, payload: &[u8], again: bool) {
+        self.unsure.clear();
         if again && !self.name.is_empty() {
-            self.unsure = Some((sha256_hex(payload), std::mem::take(&mut self.name)));
+            self.unsure = sha256_hex(payload);
         }
     }
 
@@ -112,71 +110,94 @@ impl Service {
         client: &Client,
         request: &Request<'_>,
     ) -> Result<Answer, Failure> {
-        let answer = self.signer.call(client, request)?;
-        let Duty::Stream { group, stream } = &self.duty else {
-            return Ok(answer);
-        };
-        if !is_missing(&answer) {
-            return Ok(answer);
-        }
-        let (mut of_group, mut of_stream) = (String::new(), String::new());
-        parse::escape(&mut of_group, group);
-        parse::escape(&mut of_stream, stream);
-        let of_group = ["{\"logGroupName\":\"", &of_group, "\""].concat();
-        let of_stream = [&of_group, ",\"logStreamName\":\"", &of_stream, "\"}"].concat();
-        let of_group_alone = [&of_group, "}"].concat();
-        let mut made = answer;
-        for (operation, body) in [
-            ("CreateLogStream", &of_stream),
-            ("CreateLogGroup", &of_group_alone),
-            ("CreateLogStream", &of_stream),
-        ] {
-            say!(Info, "{operation}: the log group or stream is not there");
-            let headers = aws::headers(&LOGS, operation);
-            made = self.signer.call(
-                client,
-                &Request {
-                    headers: &headers,
-                    body: body.as_bytes(),
-                    ..*request
-                },
-            )?;
-            // The group is only made for a stream that misses it, and the stream then once more.
-            let goes_on = if operation == "CreateLogGroup" {
-                is_made(&made)
-            } else {
-                is_missing(&made)
+        let mut step = Step::Send;
+        loop {
+            let result = self.ask(client, request, step);
+            let (Ok(answer), Duty::Stream { .. }) = (&result, &self.duty) else {
+                return result;
             };
-            if !goes_on {
-                break;
-            }
+            let name = aws::error_name(answer);
+            let is_missing = answer.status == 400 && name == "ResourceNotFoundException";
+            // Another environment may have been faster.
+            let is_made = answer.status == 200 || name == "ResourceAlreadyExistsException";
+            step = match step {
+                Step::Send if is_missing => Step::Stream,
+                Step::Stream if is_missing => Step::Group,
+                Step::Group if is_made => Step::StreamAgain,
+                Step::Stream | Step::StreamAgain if is_made => Step::SendAgain,
+                // Not every host of the service knows at once of what was made; the records must not be refused for it.
+                _ if is_missing => {
+                    return Err(Failure {
+                        timed_out: false,
+                        sent: false,
+                        why: "the log group or stream was made, and is not there yet".to_owned(),
+                    });
+                }
+                _ => return result,
+            };
         }
-        if is_made(&made) {
-            made = self.signer.call(client, request)?;
-        }
-        if is_missing(&made) {
-            // Not every host of the service knows at once of what was made; the records must not be refused for it.
-            return Err(Failure {
-                timed_out: false,
-                sent: false,
-                why: "the log group or stream was made, and is not there yet".to_owned(),
-            });
-        }
-        Ok(made)
+    }
+
+    /// Takes one step.
+    fn ask(
+        &mut self,
+        client: &Client,
+        request: &Request<'_>,
+        step: Step,
+    ) -> Result<Answer, Failure> {
+        let (Some(operation), Duty::Stream { group, stream }) = (step.operation(), &self.duty)
+        else {
+            return self.signer.call(client, request);
+        };
+        say!(Info, "{operation}: the log group or stream is not there");
+        let stream = (step != Step::Group).then_some(stream);
+        self.signer.call(
+            client,
+            &Request {
+                headers: &aws::headers(&LOGS, operation),
+                body: names(group, stream).as_bytes(),
+                ..*request
+            },
+        )
     }
 }
 
-/// Whether an answer says that the group or the stream is not there.
-fn is_missing(answer: &Answer) -> bool {
-    answer.status == 400
-        && aws::error_name(answer).is_some_and(|name| name == "ResourceNotFoundException")
+/// What a request to a log stream takes, in this order: the stream is made if it is missing, and its group only if that fails for want of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The records are sent.
+    Send,
+    /// The stream is made.
+    Stream,
+    /// Its group is made.
+    Group,
+    /// The stream is made in it.
+    StreamAgain,
+    /// The records are sent to what was made.
+    SendAgain,
 }
 
-/// Whether it is there now; another environment may have been faster.
-fn is_made(answer: &Answer) -> bool {
-    let exists =
-        || aws::error_name(answer).is_some_and(|name| name == "ResourceAlreadyExistsException");
-    answer.status == 200 || exists()
+impl Step {
+    /// The operation that makes something.
+    fn operation(self) -> Option<&'static str> {
+        match self {
+            Self::Send | Self::SendAgain => None,
+            Self::Stream | Self::StreamAgain => Some("CreateLogStream"),
+            Self::Group => Some("CreateLogGroup"),
+        }
+    }
+}
+
+/// What is to be made: a group, or a stream in it.
+fn names(group: &str, stream: Option<&String>) -> String {
+    let mut out = "{\"logGroupName\":\"".to_owned();
+    parse::escape(&mut out, group);
+    if let Some(stream) = stream {
+        out.push_str("\",\"logStreamName\":\"");
+        parse::escape(&mut out, stream);
+    }
+    out.push_str("\"}");
+    out
 }
 
 #[cfg(test)]
@@ -228,6 +249,6 @@ mod tests {
         service.begin(b"x");
         assert_eq!(service.url("https://h/"), "https://h/");
         service.end(b"x", true);
-        assert!(service.unsure.is_none());
+        assert!(service.unsure.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! Throttling is often a 400, and so is what no other record would fare better with.
 
 use super::{Fate, Reading, elements};
-use crate::aws::{error_in, error_message, item_error};
+use crate::aws::{error_in, holds, item_error, refusal};
 use crate::parse::Fields;
 use crate::send::retry::Verdict;
 
@@ -37,14 +37,9 @@ const CULPRIT: [&str; 4] = [
     "InvalidMessage",
 ];
 
-/// Whether a name holds one of some parts.
-fn is(name: &str, parts: &[&str]) -> bool {
-    parts.iter().any(|part| name.contains(part))
-}
-
 /// What becomes of a record with an error of this name.
 fn fate(name: &str) -> Fate {
-    if is(name, &PASSING) {
+    if holds(name, &PASSING) {
         Fate::Again
     } else {
         Fate::Refused
@@ -53,121 +48,128 @@ fn fate(name: &str) -> Fate {
 
 /// Reads an answer that tells of all records alike; nothing if it tells that all is well.
 pub(super) fn read(status: u16, body: &[u8], records: usize) -> Reading {
-    let Some(name) = error_in(body).filter(|_| (400..500).contains(&status)) else {
+    let name = error_in(body);
+    if name.is_empty() || !(400..500).contains(&status) {
         return Reading::Nothing;
-    };
-    if is(&name, &PASSING) {
+    }
+    if holds(name, &PASSING) {
         return Reading::All(Verdict::Later);
     }
-    if is(&name, &LARGE) {
+    if holds(name, &LARGE) {
         return Reading::All(Verdict::TooLarge);
     }
-    if status != 400 || is(&name, &CULPRIT) {
+    if status != 400 || holds(name, &CULPRIT) {
         return Reading::Nothing;
     }
     Reading::Items {
         fates: vec![Fate::Refused; records],
-        why: format!("{status} {name}: {}", error_message(body)),
+        why: refusal(status, name, body),
     }
+}
+
+/// Reads an answer that tells of single records if its status is 200.
+fn success(
+    status: u16,
+    body: &[u8],
+    records: usize,
+    single: fn(&Fields<'_>, usize) -> Reading,
+) -> Reading {
+    if status != 200 {
+        return read(status, body, records);
+    }
+    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
+    single(&answer, records)
 }
 
 /// Reads an answer of PutRecordBatch or PutRecords: how many failed, and which.
 pub(super) fn records(status: u16, body: &[u8], records: usize) -> Reading {
-    if status != 200 {
-        return read(status, body, records);
-    }
-    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
-    let either = |firehose, kinesis| answer.get(firehose).or_else(|| answer.get(kinesis));
-    let Some(failed) = either("FailedPutCount", "FailedRecordCount") else {
-        return odd("records");
-    };
-    if failed == "0" {
-        return Reading::Nothing;
-    }
-    let items = either("RequestResponses", "Records").and_then(elements);
-    let (mut fates, mut why) = (Vec::new(), String::new());
-    for item in items.unwrap_or_default() {
-        let item = Fields::of(item);
-        let name = item.inside("ErrorCode");
-        if name.is_some() && why.is_empty() {
-            why = item_error(&item, "ErrorCode", "ErrorMessage");
+    success(status, body, records, |answer, records| {
+        let either = |firehose, kinesis| answer.get(firehose).or_else(|| answer.get(kinesis));
+        match either("FailedPutCount", "FailedRecordCount") {
+            None => return odd(),
+            Some("0") => return Reading::Nothing,
+            Some(_) => {}
         }
-        fates.push(name.map_or(Fate::Delivered, fate));
-    }
-    // What it does not tell of is sent again.
-    fates.resize(records, Fate::Again);
-    Reading::Items { fates, why }
+        let items = either("RequestResponses", "Records").and_then(elements);
+        let (mut fates, mut why) = (Vec::new(), String::new());
+        for item in items.unwrap_or_default() {
+            let item = Fields::of(item);
+            let name = item.inside("ErrorCode");
+            if name.is_some() && why.is_empty() {
+                why = item_error(&item, "ErrorCode", "ErrorMessage");
+            }
+            fates.push(name.map_or(Fate::Delivered, fate));
+        }
+        // What it does not tell of is sent again.
+        fates.resize(records, Fate::Again);
+        Reading::Items { fates, why }
+    })
 }
 
 /// Reads an answer of SendMessageBatch: which messages were taken and which failed, by their numbers.
 pub(super) fn messages(status: u16, body: &[u8], records: usize) -> Reading {
-    if status != 200 {
-        return read(status, body, records);
-    }
-    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
-    let list = |name| answer.get(name).and_then(elements).unwrap_or_default();
-    let (taken, failed) = (list("Successful"), list("Failed"));
-    if taken.is_empty() && failed.is_empty() {
-        return odd("messages");
-    }
-    // What it does not tell of is sent again.
-    let mut fates = vec![Fate::Again; records];
-    let mut why = "messages that it does not tell of".to_owned();
-    for (at, item) in taken.iter().chain(&failed).enumerate() {
-        let fails = at >= taken.len();
-        let item = Fields::of(item);
-        let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
-        let Some(known) = number.and_then(|number| fates.get_mut(number)) else {
-            continue;
-        };
-        *known = match (fails, item.get("SenderFault")) {
-            (false, _) => Fate::Delivered,
-            // Throttling counts as the sender's fault too.
-            (true, Some("true")) => fate(item.inside("Code").unwrap_or_default()),
-            (true, _) => Fate::Again,
-        };
-        if fails {
-            why = item_error(&item, "Code", "Message");
+    success(status, body, records, |answer, records| {
+        // What it does not tell of is sent again.
+        let mut fates = vec![Fate::Again; records];
+        let mut why = "messages that it does not tell of".to_owned();
+        let mut tells = false;
+        for &(list, is_taken) in &[("Successful", true), ("Failed", false)] {
+            for item in answer.get(list).and_then(elements).unwrap_or_default() {
+                tells = true;
+                let item = Fields::of(item);
+                let number = item.inside("Id").and_then(|id| id.parse::<usize>().ok());
+                let Some(known) = number.and_then(|number| fates.get_mut(number)) else {
+                    continue;
+                };
+                *known = match item.get("SenderFault") {
+                    _ if is_taken => Fate::Delivered,
+                    // Throttling counts as the sender's fault too.
+                    Some("true") => fate(item.inside("Code").unwrap_or_default()),
+                    _ => Fate::Again,
+                };
+                if !is_taken {
+                    why = item_error(&item, "Code", "Message");
+                }
+            }
         }
-    }
-    Reading::Items { fates, why }
+        if tells {
+            Reading::Items { fates, why }
+        } else {
+            odd()
+        }
+    })
 }
 
 /// Reads an answer of PutLogEvents: from where on events are too new, and up to where they are too old or expired.
 pub(super) fn events(status: u16, body: &[u8], records: usize) -> Reading {
-    if status != 200 {
-        return read(status, body, records);
-    }
-    let answer = Fields::of(std::str::from_utf8(body).unwrap_or_default());
-    let rejected = answer.object("rejectedLogEventsInfo");
-    let index = |name| rejected.get(name).and_then(|at| at.parse::<usize>().ok());
-    let old = index("tooOldLogEventEndIndex").max(index("expiredLogEventEndIndex"));
-    // Where it tells of any there is one at least.
-    let old = old.map(|end| end.max(1));
-    let new = index("tooNewLogEventStartIndex");
-    if old.is_none() && new.is_none() {
-        return Reading::Nothing;
-    }
-    let is_taken =
-        |at: usize| old.is_none_or(|end| at >= end) && new.is_none_or(|start| at < start);
-    let fate = |at| {
-        if is_taken(at) {
-            Fate::Delivered
-        } else {
-            Fate::Refused
+    success(status, body, records, |answer, records| {
+        let rejected = answer.object("rejectedLogEventsInfo");
+        let index = |name| rejected.get(name).and_then(|at| at.parse::<usize>().ok());
+        let old = index("tooOldLogEventEndIndex").max(index("expiredLogEventEndIndex"));
+        let new = index("tooNewLogEventStartIndex");
+        if old.is_none() && new.is_none() {
+            return Reading::Nothing;
         }
-    };
-    Reading::Items {
-        fates: (0..records).map(fate).collect(),
-        why: "their times are more than 14 days ago, before what the group keeps, or more than 2 hours ahead".to_owned(),
-    }
+        // Where it tells of old ones there is one at least.
+        let taken = old.map_or(0, |end| end.max(1))..new.unwrap_or(records);
+        let mut fates = vec![Fate::Refused; records];
+        for (at, fate) in fates.iter_mut().enumerate() {
+            if taken.contains(&at) {
+                *fate = Fate::Delivered;
+            }
+        }
+        Reading::Items {
+            fates,
+            why: "their times are more than 14 days ago, before what the group keeps, or more than 2 hours ahead".to_owned(),
+        }
+    })
 }
 
 /// A success that does not tell of what was sent.
-fn odd(what: &str) -> Reading {
+fn odd() -> Reading {
     Reading::Refused {
         records: 0,
-        why: format!("no answer about {what}: is the endpoint right?"),
+        why: "no answer about records: is the endpoint right?".to_owned(),
     }
 }
 
