@@ -80,6 +80,8 @@ impl Service {
         if !self.unsure.is_empty() && sha256_hex(payload) == self.unsure {
             return;
         }
+        // The name is another payload's from here on.
+        self.unsure.clear();
         let now = time::rfc3339(time::epoch_ms());
         // 2026-11-22T10:…: day and hour.
         let hour = parse::cut(&now, 13).replace(['-', 'T'], "/");
@@ -241,6 +243,11 @@ mod tests {
             second,
             "other records are another object"
         );
+        // A panic leaves out the end of one that is being sent.
+        service.begin(b"three");
+        let third = service.url("https://b/");
+        service.begin(b"two");
+        assert_ne!(service.url("https://b/"), third, "not another one's name");
     }
 
     #[test]
