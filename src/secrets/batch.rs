@@ -125,8 +125,8 @@ fn some(words: &Words, ids: &[&str], ask: &mut Ask<'_>, take: &mut Take<'_>) {
 fn is_named(item: &Fields<'_>, id: &str, of_secrets: bool) -> bool {
     let selector = item.inside("Selector").unwrap_or_default();
     let version = item.get("Version");
-    for name in ["ARN", "Name", "SecretId"] {
-        let name = word(item, name);
+    for field in ["ARN", "Name", "SecretId"] {
+        let name = word(item, field);
         if let Some(asked) = id.strip_prefix(&*name) {
             // A version or label that was asked for stands apart from a parameter's name.
             let of_version = asked
@@ -135,7 +135,10 @@ fn is_named(item: &Fields<'_>, id: &str, of_secrets: bool) -> bool {
             if asked == selector || of_version {
                 return true;
             }
-        } else if of_secrets && let Some(added) = name.strip_prefix(id) {
+        } else if of_secrets
+            && field == "ARN"
+            && let Some(added) = name.strip_prefix(id)
+        {
             // The service adds six characters to a secret's name, which its ARN may lack.
             return added.starts_with('-') && added.len() == 7;
         }
@@ -262,6 +265,14 @@ mod tests {
         let answers = [Ok(&*cut), Ok(r#"{"SecretString":"a"}"#), Ok("")];
         let (kept, _) = asked(Service::SecretsManager, &[A, C], &answers);
         assert_eq!(kept, [good("a"), bad(UNREADABLE)]);
+        // Another one whose name goes on as if the service had added to it.
+        let other = format!("{B}-master");
+        let errors = format!(
+            r#"{{"SecretValues":[],"Errors":[{{"SecretId":"{other}","ErrorCode":"No","Message":"not this"}}]}}"#
+        );
+        let answers = [Ok(&*errors), Ok(r#"{"SecretString":"b"}"#)];
+        let (kept, _) = asked(Service::SecretsManager, &[B, &other], &answers);
+        assert_eq!(kept, [good("b"), bad("No: not this")]);
     }
 
     #[test]

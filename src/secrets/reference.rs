@@ -95,7 +95,7 @@ impl Reference {
         let (_, Some(key)) = split(&self.text) else {
             return Ok(kept.to_owned());
         };
-        let Some(json) = member(kept, key) else {
+        let Some(json) = member(kept.trim(), key) else {
             return Err(format!("it is no JSON object with the key {key}"));
         };
         Ok(match inside(json) {
