@@ -38,8 +38,9 @@ pub fn aws(environment: &Environment) -> Options {
             (PREFIX, "") => ours = Some(url),
             ("", "") => all = Some(url),
             ("", service) => {
-                let service = service.trim_start_matches('_').to_owned();
-                endpoints.own.push((service, url.to_owned()));
+                if let Some(service) = service.strip_prefix('_') {
+                    endpoints.own.push((service.to_owned(), url.to_owned()));
+                }
             }
             _ => {}
         }
@@ -100,7 +101,11 @@ mod tests {
                 "https://sqs.r.amazonaws.com",
             ),
             (
-                &[("AWS_ENDPOINT_URL", "nowhere")],
+                &[
+                    ("AWS_ENDPOINT_URL", "nowhere"),
+                    ("AWS_ENDPOINT_URL__SQS", "http://slip"),
+                    ("AWS_ENDPOINT_URLSQS", "http://slip"),
+                ][..],
                 "https://s3.r.amazonaws.com",
                 "https://sqs.r.amazonaws.com",
             ),

@@ -4,6 +4,7 @@
 //! A secret's value must never be shown: what is wrong with one is said in fixed words.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,8 +197,8 @@ impl References {
             let mut whole = String::new();
             let is_list = matches!(kind, Kind::Headers);
             let parts = if is_list { usize::MAX } else { 1 };
-            for part in value.splitn(parts, ',') {
-                if !whole.is_empty() {
+            for (at, part) in value.splitn(parts, ',').enumerate() {
+                if at > 0 {
                     whole.push(',');
                 }
                 let Some((before, reference)) = split(part, kind) else {
@@ -333,6 +334,8 @@ impl Maker {
             environment.replace(&one.name, value);
             hide(secret, &mut hidden);
         }
+        // One secret may begin with another one.
+        hidden.sort_unstable_by_key(|part| Reverse(part.len()));
         let (settings, mut problems) = lanes::settings(&environment);
         let mut config = super::build(settings, &environment, &mut problems);
         // What is wrong with a secret is not for everybody's eyes.
@@ -476,9 +479,14 @@ mod tests {
         }
         assert_eq!(to.url, "https://h/x");
         let hidden = [
-            "k", "k", "", "x=%41,y", "x=%41", "%41", "y", "", "c", "c", "",
+            "x=%41,y", "x=%41", "%41", "c", "c", "k", "k", "y", "", "", "",
         ];
-        assert!(to.hidden.ends_with(&hidden.map(str::to_owned)));
+        let (_, told) = to.hidden.split_at(to.hidden.len() - hidden.len());
+        let lengths = |texts: &[String]| texts.iter().map(String::len).collect::<Vec<_>>();
+        assert_eq!(lengths(told), hidden.map(str::len), "the longest first");
+        let mut told = told.to_vec();
+        told.sort_by_key(|text| (Reverse(text.len()), text.clone()));
+        assert_eq!(told, hidden);
         let fallback = fallback.expect("it is still there").destination;
         assert_eq!(fallback.hidden, to.hidden);
         assert!(

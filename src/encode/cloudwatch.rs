@@ -94,7 +94,7 @@ impl Encode for CloudWatch {
     ) -> bool {
         let mut events: Vec<(u64, usize, &[u8])> = Vec::new();
         let mut in_order = true;
-        // Few are out of order, and those not by far.
+        // Few are out of order: the platform gives them their times. If all were reversed, as many as fit a call would be moved, a few thousand by half of their number.
         for event in fragments {
             let (at, time) = (events.len(), time_of(event));
             let place = events.partition_point(|(known, _, _)| *known <= time);
