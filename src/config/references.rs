@@ -451,6 +451,27 @@ mod tests {
     }
 
     #[test]
+    fn a_vendors_key_goes_to_a_secret_address_that_is_the_vendors_and_to_no_other() {
+        let (lane, references, told) = loaded(&[
+            ("BROOKLET_ENDPOINT_2", "ssm:/address"),
+            ("BROOKLET_FORMAT_2", "datadog"),
+            ("DD_API_KEY", "ssm:/key"),
+        ]);
+        assert!(told.is_empty(), "{told:?}");
+        assert_eq!(references, ["ssm:/address", "ssm:/key"]);
+        for (address, expected) in [
+            ("https://http-intake.logs.datadoghq.com", Some("gold")),
+            ("https://h/x", None),
+        ] {
+            let values = [("ssm:/address", address), ("ssm:/key", "gold")];
+            let (made, _) = made(&lane, &values).expect("all are there");
+            let mut headers = made.lane.destination.headers.iter();
+            let key = headers.find(|(name, _)| name == "dd-api-key");
+            assert_eq!(key.map(|(_, key)| key.as_str()), expected, "{address}");
+        }
+    }
+
+    #[test]
     fn each_part_gets_its_own_value() {
         let headers = format!("a=1%2C2,b=Token%20{SECRET}#k%2Cl,c=ssm:/c");
         let (lane, references, told) = loaded(&[

@@ -2,7 +2,7 @@
 //!
 //! Our own options win over every one of them.
 
-use super::{ENDPOINT, Environment, Lane, PREFIX, Settings, values};
+use super::{ENDPOINT, Environment, Lane, PREFIX, Settings, is_secret, values};
 use crate::aws::sigv4::encoded;
 use crate::encode::{self, Format};
 use crate::flush::LaneOptions;
@@ -72,8 +72,11 @@ fn is_datadog(settings: &Settings) -> bool {
     settings.format().name == DATADOG
 }
 
-/// Whether the endpoint is the vendor's own, whose format is used.
+/// Whether the endpoint is the vendor's own, whose format is used, or a secret, which may be: a key that is one too is then fetched with it.
 fn is_vendors_host(settings: &Settings) -> bool {
+    if settings.endpoint.as_deref().is_some_and(is_secret) {
+        return true;
+    }
     let host = settings.endpoint.as_deref().and_then(http::host);
     let format = host.and_then(|host| encode::of_host(&host));
     format.is_some_and(|format| format.name == settings.format().name)
