@@ -5,8 +5,8 @@
 
 use super::values::Pair;
 use super::{
-    ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, nearest, place,
-    references, vendor,
+    ENDPOINT, Environment, OPTIONS, Opt, PREFIX, Problem, Settings, bulk, nearest, place, values,
+    vendor,
 };
 use crate::aws;
 use crate::diag::DESTINATIONS_MAX;
@@ -248,7 +248,7 @@ pub(super) fn flush_options(
     }
     let has_key = to.headers.len() > 1;
     for (name, value) in format.headers {
-        to.headers.push(((*name).to_owned(), (*value).to_owned()));
+        to.headers.push(http::header(name, value));
     }
     // The owner's own headers win over ours, but for those that a signature is made of.
     let ours = |name: &str| format.scheme && place::is_of_signature(name);
@@ -308,15 +308,31 @@ pub(super) fn flush_options(
 fn called(url: &str, format: &Format, success: &[u16], http: http::Options) -> send::Options {
     send::Options {
         url: url.to_owned(),
-        headers: vec![("content-type".to_owned(), format.content_type.to_owned())],
+        headers: vec![http::header("content-type", format.content_type)],
         reader: send::reader(format.name),
         success: success.to_vec(),
         method: http::Verb::Post,
         gzip: false,
-        hidden: references::user(url),
+        hidden: user(url),
         aws: None,
         http,
     }
+}
+
+/// What must not be shown of a URL's user, the longest first: user and password, as they are sent, and the password alone.
+fn user(url: &str) -> Vec<String> {
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@').unwrap_or_default();
+    let decoded = values::percent_decoded(user).unwrap_or_default();
+    let mut hidden = Vec::new();
+    for user in [user, &decoded] {
+        let (_, password) = user.split_once(':').unwrap_or_default();
+        let sent = http::basic(user).split_off("Basic ".len());
+        for part in [&*sent, user, password] {
+            hidden.push(part.to_owned());
+        }
+    }
+    hidden
 }
 
 /// The header with the owner's key, if there is one.

@@ -385,22 +385,6 @@ fn hide(secret: &str, hidden: &mut Vec<String>) {
     }
 }
 
-/// What must not be shown of a URL's user, the longest first: user and password, as they are sent, and the password alone.
-pub(super) fn user(url: &str) -> Vec<String> {
-    let authority = url.split('/').nth(2).unwrap_or_default();
-    let (user, _) = authority.rsplit_once('@').unwrap_or_default();
-    let decoded = values::percent_decoded(user).unwrap_or_default();
-    let mut hidden = Vec::new();
-    for user in [user, &decoded] {
-        let (_, password) = user.split_once(':').unwrap_or_default();
-        let sent = http::basic(user).split_off("Basic ".len());
-        for part in [&*sent, user, password] {
-            hidden.push(part.to_owned());
-        }
-    }
-    hidden
-}
-
 /// What is wrong with a reference in an option that cannot be one.
 pub(super) fn misplaced(value: &str) -> Option<String> {
     reference(value)?;

@@ -77,8 +77,3 @@ fn refused(call: &'static str, answer: &Answer) -> Error {
         answer: excerpt(&answer.body),
     }
 }
-
-/// A header of ours.
-fn header(name: &str, value: &str) -> (String, String) {
-    (name.to_owned(), value.to_owned())
-}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Lambda, header, refused};
+use super::{Lambda, refused};
 use crate::error::Error;
-use crate::http::Verb;
+use crate::http::{Verb, header};
 use crate::time::Deadline;
 
 /// How long registration may take; Lambda itself allows ten seconds for the whole of INIT.

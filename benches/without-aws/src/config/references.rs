@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, Environment, Settings, values};
-use crate::http;
+use super::{Config, Environment, Settings};
 
 /// None is.
 #[must_use]
@@ -18,9 +17,7 @@ pub(super) fn options(
     _: Option<Vec<u8>>,
     environment: &Environment,
 ) -> Arc<crate::secrets::Options> {
-    Arc::new(crate::secrets::Options {
-        aws: super::aws(environment),
-    })
+    secrets(environment)
 }
 
 /// Nothing is told.
@@ -49,22 +46,6 @@ impl References {
     }
 
     pub(super) fn keep_all_back(&self, _: &mut Config, _: Duration, _: &Environment) {}
-}
-
-/// What must not be shown of a URL's user, the longest first: user and password, as they are sent, and the password alone.
-pub(super) fn user(url: &str) -> Vec<String> {
-    let authority = url.split('/').nth(2).unwrap_or_default();
-    let (user, _) = authority.rsplit_once('@').unwrap_or_default();
-    let decoded = values::percent_decoded(user).unwrap_or_default();
-    let mut hidden = Vec::new();
-    for user in [user, &decoded] {
-        let (_, password) = user.split_once(':').unwrap_or_default();
-        let sent = http::basic(user).split_off("Basic ".len());
-        for part in [&*sent, user, password] {
-            hidden.push(part.to_owned());
-        }
-    }
-    hidden
 }
 
 pub(super) fn misplaced(_: &str) -> Option<String> {
