@@ -43,6 +43,15 @@ impl Found {
         };
         Err([reference, ": ", why].concat())
     }
+
+    /// Adds all parts, as soon as no thread is left that tells one.
+    pub fn add(&mut self, parts: &Receiver<(usize, Report)>) {
+        while let Ok((_, report)) = parts.recv() {
+            if let Report::Told(part) = report {
+                self.values.extend(part.values);
+            }
+        }
+    }
 }
 
 /// A way for what several threads find to the one that wants all of it; of a type that travels anyway.
@@ -60,17 +69,6 @@ impl Parts {
     /// Hands on a part.
     pub fn tell(&self, part: Found) {
         self.0.try_send((0, Report::Told(part))).unwrap_or(());
-    }
-}
-
-impl Found {
-    /// Adds all parts, as soon as no thread is left that tells one.
-    pub fn add(&mut self, parts: &Receiver<(usize, Report)>) {
-        while let Ok((_, report)) = parts.recv() {
-            if let Report::Told(part) = report {
-                self.values.extend(part.values);
-            }
-        }
     }
 }
 

@@ -98,13 +98,13 @@ fn prepare(given: &[CString]) -> (Vec<CString>, Vec<String>) {
     let references = plan::references(given);
     // What is no secret is set all the same.
     for references in [&*references, &[]] {
-        let mut changed = variables();
+        let mut changed = given.to_vec();
         let change = || plan::change(given, &mut changed, &fetch(references));
         if let Ok(missing) = catch_unwind(AssertUnwindSafe(change)) {
             return (changed, missing);
         }
     }
-    (variables(), vec!["no secret could be set".to_owned()])
+    (given.to_vec(), vec!["no secret could be set".to_owned()])
 }
 
 /// Fetches the secrets.
